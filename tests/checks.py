@@ -1,0 +1,303 @@
+"""What must hold for every generated project, whatever was chosen. Each check yields sentences on what is wrong."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import yaml
+from conftest import Baked
+from jinja2 import Environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from template import TREE
+
+Problems = Iterator[str]
+
+# Files that are not text, and one that is a Jinja template itself
+BINARY = (".png", ".parquet")
+RAW = ".html.jinja"
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)")
+SERVICE = re.compile(r"docker compose(?: --\S+(?: \.env\.example)?)* (?:run(?: --rm)?|exec|logs|up|build) ([a-z][a-z-]*)\b")
+
+
+# ---- one file at a time; the same file is checked once, however many projects have it
+
+
+@cache
+def file_problems(name: str, content: bytes) -> list[str]:
+    """Return what is wrong with one file, from its name and bytes alone."""
+    if name.endswith(BINARY):
+        return []
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return [f"{name} is not UTF-8: {error}"]
+    return [f"{name}{problem}" for check in (whitespace, leftovers, syntax) for problem in check(name, text)]
+
+
+def whitespace(name: str, text: str) -> Problems:
+    """No blanks at line ends, no runs of empty lines, one line end at the end, and LF only."""
+    if not text:
+        return
+    if "\r" in text:
+        yield " has a carriage return"
+    if not text.endswith("\n") or text.endswith("\n\n") or text.startswith("\n"):
+        yield " does not begin with text and end with exactly one line end"
+    for number, line in enumerate(text.split("\n"), 1):
+        if line != line.rstrip():
+            yield f":{number} ends in a blank"
+        if "\t" in line and name != "Makefile":
+            yield f":{number} has a tab"
+    allowed = 2 if name.endswith(".py") else 1
+    if "\n" * (allowed + 2) in text and name != "LICENSE":
+        yield f" has more than {allowed} empty lines in a row"
+
+
+def leftovers(name: str, text: str) -> Problems:
+    """No trace of the template engine."""
+    if name.endswith(RAW):
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if re.search(r"cookiecutter[.\[]|\{%|%\}|^\s*#%", line):
+            yield f":{number} has a rest of the template: {line.strip()}"
+
+
+def syntax(name: str, text: str) -> Problems:
+    """Parse the file as what its name says it is."""
+    path = Path(name)
+    parse: dict[str, Callable] = {
+        ".py": ast.parse,
+        ".toml": tomllib.loads,
+        ".yaml": yaml.safe_load,
+        ".json": json.loads,
+        ".ipynb": lambda source: nbformat.validate(nbformat.reads(source, as_version=4)),
+        ".env": env_settings,
+        ".env.example": env_settings,
+    }
+    parser = parse.get(path.name) or parse.get(path.suffix)
+    if parser:
+        try:
+            parser(text)
+        except Exception as error:
+            yield f" does not parse: {type(error).__name__} {error}"
+
+
+def env_settings(text: str) -> dict[str, str]:
+    """Return the settings in an .env file; `#NAME=` is a setting that is switched off. Raises ValueError."""
+    found = {}
+    for line in text.splitlines():
+        if match := re.fullmatch(r"#?([A-Z][A-Z0-9_]*)=(\S*)", line):
+            if match[1] in found:
+                raise ValueError(f"{match[1]} stands twice")
+            found[match[1]] = match[2]
+        elif line and not line.startswith("# "):
+            raise ValueError(f"not a setting: {line}")
+    return found
+
+
+# ---- the whole project
+
+
+def exact_files(baked: Baked) -> Problems:
+    """The project has the files that the template's names stand for, .env, and no others."""
+    environment = Environment()
+    expected = {".env"}
+    for path in TREE.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            name = environment.from_string(path.relative_to(TREE).as_posix()).render(cookiecutter=baked.context)
+            if not name.endswith("/"):
+                expected.add(name)
+    for name in sorted(expected - set(baked.files)):
+        yield f"{name} is missing"
+    for name in sorted(set(baked.files) - expected):
+        yield f"{name} should not be there"
+
+
+def each_file(baked: Baked) -> Problems:
+    """Every file is clean by itself."""
+    for name, content in baked.files.items():
+        yield from file_problems(name, content)
+
+
+def settings_documented(baked: Baked) -> Problems:
+    """compose.yaml, .env.example and .env agree on which settings there are, and on their defaults."""
+    compose = baked.text("compose.yaml")
+    example, own = env_settings(baked.text(".env.example")), env_settings(baked.text(".env"))
+    parsed = yaml.safe_load(compose)
+    used = set(VARIABLE.findall(compose)) | {name for name, value in parsed["x-build"]["args"].items() if value is None}
+    used |= {secret["environment"] for secret in parsed.get("secrets", {}).values()}
+    for name in sorted(used - set(example)):
+        yield f"compose.yaml uses {name}, which .env.example does not name"
+    for name in sorted(set(example) - used):
+        yield f".env.example names {name}, which compose.yaml does not use"
+    for name in sorted(set(example) ^ set(own)):
+        yield f"{name} is in only one of .env.example and .env"
+    for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", compose):
+        if example.get(name) != default and not name.startswith("PACKAGE_"):
+            yield f"compose.yaml takes {default!r} for {name}, .env.example says {example.get(name)!r}"
+
+
+def secrets_are_fresh(baked: Baked) -> Problems:
+    """Every secret in .env is long and random; none has a value in .env.example."""
+    example, own = env_settings(baked.text(".env.example")), env_settings(baked.text(".env"))
+    for name in own:
+        if name.endswith(("_TOKEN", "_PASSWORD")):
+            if example[name]:
+                yield f".env.example has a value for {name}"
+            if not re.fullmatch(r"[0-9a-zA-Z]{32,}", own[name]):
+                yield f".env has a weak {name}"
+    if (baked.path / ".env").stat().st_mode & 0o077:
+        yield ".env can be read by others"
+
+
+def loopback_only(baked: Baked) -> Problems:
+    """Ports are published on 127.0.0.1, and no container shares the host's network or has a fixed name."""
+    for service, body in yaml.safe_load(baked.text("compose.yaml"))["services"].items():
+        for port in body.get("ports", []):
+            if not str(port).startswith("127.0.0.1:"):
+                yield f"service {service} publishes {port}"
+        for key in ("container_name", "privileged", "ipc", "pid"):
+            if key in body:
+                yield f"service {service} sets {key}"
+        if body.get("network_mode") == "host":
+            yield f"service {service} uses the host's network"
+
+
+def hardened(baked: Baked) -> Problems:
+    """Every service has an init, no capabilities, no way to gain any, a user, and limits."""
+    wanted = {
+        "init": lambda value: value is True,
+        "cap_drop": lambda value: value == ["ALL"],
+        "security_opt": lambda value: "no-new-privileges:true" in value,
+        "user": bool,
+        "cpus": bool,
+        "mem_limit": bool,
+        "pids_limit": bool,
+    }
+    services = yaml.safe_load(baked.text("compose.yaml"))["services"]
+    for service, body in services.items():
+        for key, good in wanted.items():
+            if key not in body or not good(body[key]):
+                yield f"service {service} has no good {key}"
+    if not services["process"].get("read_only"):
+        yield "service process can write to its root file system"
+
+
+def services_exist(baked: Baked) -> Problems:
+    """Every service that a file tells people to use is in compose.yaml."""
+    services = set(yaml.safe_load(baked.text("compose.yaml"))["services"])
+    for name, content in baked.files.items():
+        if not name.endswith(BINARY):
+            for service in set(SERVICE.findall(content.decode())) - services:
+                yield f"{name} names the service {service}, which compose.yaml does not have"
+
+
+def images_pinned(baked: Baked) -> Problems:
+    """Base images are those of the versions table, with a tag, and no image is `latest`."""
+    versions, house = baked.context["_versions"], baked.context["_house"]
+    allowed = {house["image_prefix"] + versions["python_image"][baked.context["python_version"]]}
+    allowed.add(f"{house['image_prefix']}{versions['uv_image']}:{versions['uv']}")
+    dockerfile = baked.text("Dockerfile")
+    for image in re.findall(r"^ARG \w+_IMAGE=(\S+)", dockerfile, re.MULTILINE):
+        if image not in allowed:
+            yield f"Dockerfile starts from {image}, which is not in the versions table"
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile, re.MULTILINE)
+    if len(stages) != len(re.findall(r"^FROM", dockerfile, re.MULTILINE)):
+        yield "Dockerfile has a stage without a name"
+    known = {"${PYTHON_IMAGE}", "${UV_IMAGE}", *(stage for _, stage in stages)}
+    for source, _ in stages:
+        if source not in known:
+            yield f"Dockerfile starts from {source}, which is no argument"
+    for service, body in yaml.safe_load(baked.text("compose.yaml"))["services"].items():
+        if not re.fullmatch(rf"{baked.context['project_slug']}-[a-z]+:dev", body["image"]):
+            yield f"service {service} uses the image {body['image']}"
+        if body["build"]["target"] not in {stage for _, stage in stages}:
+            yield f"service {service} builds a stage that the Dockerfile does not have"
+
+
+def build_sources_exist(baked: Baked) -> Problems:
+    """Whatever the Dockerfile copies or mounts exists and is let through by .dockerignore."""
+    allowed = [line[1:].rstrip("/") for line in baked.text(".dockerignore").splitlines() if line.startswith("!")]
+    dockerfile = baked.text("Dockerfile")
+    sources = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
+    sources += re.findall(r"--mount=type=bind,source=([^,\s]+)", dockerfile)
+    for source in sources:
+        if not (baked.path / source).exists():
+            yield f"Dockerfile takes {source}, which does not exist"
+        if not any(Path(source).match(pattern) for pattern in allowed):
+            yield f"Dockerfile takes {source}, which .dockerignore keeps out"
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return the version of each package in a lock."""
+    return {canonicalize_name(name): version for name, version in re.findall(r"^(\S+?)==(\S+)", lock, re.MULTILINE)}
+
+
+def locks_match(baked: Baked) -> Problems:
+    """The locks hold what pyproject.toml asks for, with hashes and no address; process is a part of lab."""
+    project = tomllib.loads(baked.text("pyproject.toml"))
+    lab, process = (pins(baked.text(f"requirements/{image}.txt")) for image in ("lab", "process"))
+    wanted = {"process": project["project"]["dependencies"]}
+    wanted["lab"] = wanted["process"] + project["dependency-groups"]["lab"]
+    for image, lock in (("lab", lab), ("process", process)):
+        for line in wanted[image]:
+            requirement = Requirement(line)
+            version = lock.get(canonicalize_name(requirement.name))
+            if version is None or not requirement.specifier.contains(version, prereleases=True):
+                yield f"requirements/{image}.txt has {version} for {line}: run scripts/lock.py"
+        text = baked.text(f"requirements/{image}.txt")
+        if "://" in text:
+            yield f"requirements/{image}.txt holds an address"
+        for block in re.split(r"\n(?=\S)", text):
+            if "==" in block and "--hash=sha256:" not in block:
+                yield f"requirements/{image}.txt has no hash for {block.strip()}"
+    for package in process:
+        if lab.get(package) != process[package]:
+            yield f"{package} is {process[package]} in process and {lab.get(package)} in lab"
+    if "jupyterlab" in process:
+        yield "Jupyter is in the lock of process"
+
+
+def choices_show(baked: Baked) -> Problems:
+    """What was chosen is what is there, and nothing of what was not chosen."""
+    context = baked.context
+    project = tomllib.loads(baked.text("pyproject.toml"))["project"]
+    if project["name"] != context["project_slug"] or project["description"] != context["description"]:
+        yield "pyproject.toml has another name or description"
+    if project["authors"] != [{"name": context["author_name"], "email": context["author_email"]}]:
+        yield "pyproject.toml has another author"
+    if project["requires-python"] != f">={context['python_version']}":
+        yield "pyproject.toml asks for another Python"
+    if context["author_name"] not in baked.text("LICENSE"):
+        yield "LICENSE does not name the author"
+    if context["license"] == "Proprietary" and "MIT" in baked.text("pyproject.toml"):
+        yield "pyproject.toml names a licence that was not chosen"
+    for choice, trace in {"uv": "uv pip sync", "pip": "pip --python"}.items():
+        if (trace in baked.text("Dockerfile")) != (choice == context["installer"]):
+            yield f"Dockerfile and the installer {context['installer']} do not agree on {trace!r}"
+
+
+CHECKS: list[Callable[[Baked], Problems]] = [
+    exact_files,
+    each_file,
+    settings_documented,
+    secrets_are_fresh,
+    loopback_only,
+    hardened,
+    services_exist,
+    images_pinned,
+    build_sources_exist,
+    locks_match,
+    choices_show,
+]
+
+
+def problems(baked: Baked) -> dict[str, list[str]]:
+    """Return what each check that fails has to say."""
+    found = {check.__name__: list(check(baked)) for check in CHECKS}
+    return {name: sentences for name, sentences in found.items() if sentences}

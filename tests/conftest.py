@@ -1,0 +1,178 @@
+"""Bake, once for each set of answers and as fast as it can be done; and reach the engine."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cookiecutter.environment
+import cookiecutter.hooks
+import jinja2
+import pytest
+from cookiecutter.exceptions import FailedHookException
+from template import OPTIONS, ROOT
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A generated project and the answers that made it."""
+
+    path: Path
+    context: dict
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """Return the content of each file by its path in the project."""
+        paths = sorted(path for path in self.path.rglob("*") if path.is_file())
+        return {path.relative_to(self.path).as_posix(): path.read_bytes() for path in paths}
+
+    def text(self, name: str) -> str:
+        """Return one file as text."""
+        return self.files[name].decode()
+
+
+Bake = Callable[..., Baked]
+
+
+def load_hook(name: str):
+    """Import a hook as it stands, unrendered."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+class Bytecode(jinja2.BytecodeCache):
+    """Keeps compiled templates in memory: cookiecutter compiles every file again for each bake."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.compiled = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        """Give back what was compiled from the same source."""
+        bucket.code = self.compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        """Remember what was compiled."""
+        self.compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session")
+def fast_engine() -> Iterator[None]:
+    """Make bakes fast: compiled templates are kept, hooks are called and not started as programs.
+
+    tests/test_command_line.py proves that the stock engine, started as a user starts it, writes the same bytes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        stock = cookiecutter.environment.StrictEnvironment.__init__
+        cache = Bytecode()
+        hooks = {name: load_hook(name) for name in ("pre_gen_project", "post_gen_project")}
+
+        def init(self, **options: object) -> None:
+            stock(self, bytecode_cache=cache, **options)
+
+        def run_hook(name: str, project_dir: str, context: dict) -> None:
+            if name not in hooks:
+                return
+            answers = (json.loads(json.dumps(context["cookiecutter"])),)
+            arguments = answers if name == "pre_gen_project" else (*answers, Path(project_dir).resolve())
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):
+                    hooks[name].main(*arguments)
+            except SystemExit as stop:
+                raise FailedHookException(str(stop.code)) from None
+
+        patch.setattr(cookiecutter.environment.StrictEnvironment, "__init__", init)
+        patch.setattr(cookiecutter.hooks, "run_hook", run_hook)
+        yield
+
+
+@pytest.fixture(scope="session")
+def bake_times() -> list[float]:
+    """Collect the CPU time (seconds) of each bake; shown at the end of the run."""
+    return BAKE_TIMES
+
+
+BAKE_TIMES: list[float] = []
+BUILT: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session, fast_engine) -> Bake:
+    """Return a function that bakes the template with some answers, once for each set of answers.
+
+    It refuses options that the template does not have, and fails with the engine's own reason.
+    """
+    baked: dict[str, Baked] = {}
+
+    def call(template: Path = ROOT, **answers: str) -> Baked:
+        if unknown := set(answers) - set(OPTIONS):
+            pytest.fail(f"The template has no option {', '.join(sorted(unknown))}")
+        key = json.dumps([str(template), answers], sort_keys=True)
+        if key not in baked:
+            start = time.process_time()
+            result = cookies_session.bake(template=str(template), extra_context=answers)
+            BAKE_TIMES.append(time.process_time() - start)
+            if result.exception is not None:
+                pytest.fail(f"{answers}: {result.exception!r}")
+            baked[key] = Baked(result.project_path, result.context)
+        return baked[key]
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_litter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what cookiecutter leaves in the folder for temporary files in one that pytest removes."""
+    old = tempfile.tempdir
+    tempfile.tempdir = str(tmp_path_factory.mktemp("temporary"))
+    yield
+    tempfile.tempdir = old
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> Path:
+    """Return a copy of the template that a test may change."""
+    copy = tmp_path / "fork"
+    ignore = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".venv")
+    return Path(shutil.copytree(ROOT, copy, ignore=ignore))
+
+
+def need(reason: str) -> None:
+    """Skip a test that cannot run on this machine, or fail it where the engine is promised."""
+    if os.environ.get("REQUIRE_ENGINE") == "1":
+        pytest.fail(f"REQUIRE_ENGINE=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def compose_client() -> None:
+    """Need the Docker command line with Compose; no engine has to run."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        need("there is no docker command with Compose")
+
+
+@pytest.fixture(scope="session")
+def engine(compose_client) -> None:
+    """Need an engine that answers."""
+    if subprocess.run(["docker", "info"], capture_output=True).returncode:
+        need("no Docker engine answers")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say how many projects were generated and what it cost, and which variants the engine built."""
+    if BAKE_TIMES:
+        middle = sorted(BAKE_TIMES)[len(BAKE_TIMES) // 2] * 1000
+        terminalreporter.write_line(f"{len(BAKE_TIMES)} projects baked, {middle:.0f} ms of CPU each (median)")
+    if BUILT:
+        terminalreporter.write_line(f"built and run by the engine: {', '.join(BUILT)}")

@@ -1,0 +1,207 @@
+"""What the hooks refuse, with which sentence, and that nothing stays behind; and what they make of hostile text."""
+
+import json
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from checks import problems
+from conftest import load_hook
+from template import CONTEXT, OPTIONS, ROOT, broken_rule
+
+PRE, POST = load_hook("pre_gen_project"), load_hook("post_gen_project")
+
+GOOD = {
+    **{name: value[0] if isinstance(value, list) else value for name, value in OPTIONS.items()},
+    "project_slug": "my-project",
+    "package_name": "my_project",
+    "_rules": CONTEXT["_rules"],
+    "_reserved_names": CONTEXT["_reserved_names"],
+}
+
+REFUSED = {
+    "project_name": {
+        "": "is empty",
+        "  ": "is empty",
+        " padded": "starts or ends with a blank",
+        "two\nlines": "has a line break or a control character (U+000A)",
+        "bell\a": "(U+0007)",
+        "separator\u2028": "has a line break",
+        "x" * 301: "has 301 characters: type at most 300",
+        "{{ 7 * 7 }}": "has {{, which a template update would take for a command",
+        "{% raw %}": "has {%",
+        "{# note": "has {#",
+    },
+    "author_email": {"nobody": "is no e-mail address", "a@b": "is no e-mail", 'a"@b.c': "is no e-mail", "a b@c.de": "is no"},
+    "project_slug": {
+        "": "cannot be used",
+        "Upper": "cannot be used",
+        "3d": "cannot be used",
+        "-a": "cannot be used",
+        "a-": "cannot be used",
+        "a--b": "cannot be used",
+        "a.b": "cannot be used",
+        "a/b": "cannot be used",
+        "..": "cannot be used",
+        "a b": "cannot be used",
+        "\u00e4pfel": "cannot be used",
+        "x" * 41: "has 41 characters: type at most 40",
+        "con": "name of a device on Windows",
+        "scikit-learn": "a package that the project uses",
+        "async": "a word of the Python language",
+    },
+    "package_name": {
+        "my-package": "cannot be used",
+        "_private": "cannot be used",
+        "class": "a word of the Python language",
+        "match": "a word of the Python language",
+        "statistics": "a module of Python itself",
+        "sklearn": "a package that the project uses",
+        "polars": "a package that the project uses",
+        "com1": "name of a device on Windows",
+        "a\\b": "cannot be used",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [(option, value, reason) for option, cases in REFUSED.items() for value, reason in cases.items()],
+)
+def test_an_answer_that_cannot_work_is_refused_in_one_sentence(option, value, reason) -> None:
+    with pytest.raises(SystemExit) as stop:
+        PRE.main(GOOD | {option: value})
+    said = stop.value.code
+    assert said.startswith(f"Not generated. {option} ")
+    assert reason in said
+    assert said.isascii()
+    assert "\n" not in said
+
+
+def test_good_answers_pass() -> None:
+    assert PRE.main(GOOD) is None
+
+
+def test_every_rule_refuses_with_its_sentence() -> None:
+    for rule in CONTEXT["_rules"]:
+        with pytest.raises(SystemExit) as stop:
+            PRE.main(GOOD | {option: choices[0] for option, choices in rule["when"].items()})
+        assert stop.value.code == f"Not generated. {rule['say']}"
+
+
+def test_a_rule_that_a_fork_adds_is_obeyed() -> None:
+    rules = [{"when": {"license": ["Proprietary"], "installer": ["pip"]}, "say": "Here, Proprietary needs uv: take it."}]
+    bad = GOOD | {"_rules": rules, "license": "Proprietary", "installer": "pip"}
+    with pytest.raises(SystemExit, match="Not generated. Here, Proprietary needs uv: take it."):
+        PRE.main(bad)
+    assert PRE.main(bad | {"installer": "uv"}) is None
+    assert broken_rule(bad, rules) == rules[0]["say"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("Dockerfile", "python:3.13"), ("LICENSE", "Your Name"), ("pyproject.toml", ">=3.13"), ("requirements/lab.txt", "--hash")],
+)
+def test_post_gen_refuses_a_tree_that_is_not_what_was_chosen(bake, file, text) -> None:
+    baked = bake(project_name=f"Broken {file}")
+    path = baked.path / file
+    path.write_text(path.read_text().replace(text, ""))
+    with pytest.raises(SystemExit, match=f"This template has a defect: {file} does not have "):
+        POST.main(baked.context, baked.path)
+
+
+def test_next_steps_show_the_token_on_a_terminal_only(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PWD", str(tmp_path.parent))
+    settings = {"JUPYTER_TOKEN": "s3cret", "JUPYTER_PORT": "9999"}
+    shown = POST.next_steps(tmp_path, settings, terminal=True)
+    assert "http://127.0.0.1:9999/lab?token=s3cret\n" in shown
+    assert f'cd "{tmp_path.name}"' in shown
+    assert "s3cret" not in POST.next_steps(tmp_path, settings, terminal=False)
+
+
+def test_setup_completes_an_older_dotenv_and_keeps_its_values(bake) -> None:
+    baked = bake(project_name="Setup")
+    env = baked.path / ".env"
+    before = env.read_text()
+    env.write_text("JUPYTER_PORT=9000\nMINE=kept")
+    subprocess.run([sys.executable, "docker/setup.py"], cwd=baked.path, check=True, capture_output=True)
+    after = env.read_text()
+    assert after.startswith("JUPYTER_PORT=9000\nMINE=kept\n")
+    assert after.count("JUPYTER_PORT=") == 1
+    assert "JUPYTER_TOKEN=" in after
+    assert before != after
+    assert env.stat().st_mode & 0o777 == 0o600
+    subprocess.run([sys.executable, "docker/setup.py"], cwd=baked.path, check=True, capture_output=True)
+    assert env.read_text() == after
+
+
+HOSTILE = [
+    """quotes " ' ` and \\ backslash""",
+    "yes",
+    "null",
+    "1.0",
+    "# not a comment: $HOME ${PATH} %d %(x)s $$",
+    "- [ ] *markdown* | _table_ | <b>bold</b> & &amp; ~~~",
+    "key: value, [list], {map} !tag &anchor *alias",
+    "'''triple''' \"\"\"quotes\"\"\"",
+    "$(touch pwned) `touch pwned` ; rm -rf . && true",
+    "\u6570\u636e\u79d1\u5b66 \u0414\u0430\u043d\u043d\u044b\u0435 \u0628\u064a\u0627\u0646\u0627\u062a \u05e0\u05ea\u05d5\u05e0\u05d9\u05dd \U0001f427\U0001f1e6\U0001f1f6",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_arrives_unchanged(bake, text) -> None:
+    baked = bake(project_name=text, project_slug="hostile", description=text, author_name=text)
+    assert problems(baked) == {}
+    project = tomllib.loads(baked.text("pyproject.toml"))["project"]
+    assert project["description"] == text
+    assert project["authors"][0]["name"] == text
+    assert text in baked.text("LICENSE")
+    shown = text.replace("<", "&lt;")
+    assert baked.text("README.md").startswith(f"# {shown}\n\n{shown}\n")
+    assert not (baked.path / "pwned").exists()
+
+
+def command_line(*answers: str, folder) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", str(folder), str(ROOT), *answers]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_refusal_reaches_the_user_and_leaves_nothing(tmp_path) -> None:
+    done = command_line("project_slug=Bad Name", folder=tmp_path)
+    assert done.returncode != 0
+    assert "Not generated. project_slug 'Bad Name' cannot be used: type lower-case letters" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_stock_engine_and_real_hooks_write_the_same_bytes(bake, tmp_path) -> None:
+    for answers in ({}, {"installer": "pip", "python_version": "3.14", "license": "Apache-2.0", "author_name": 'A "B" \\ C'}):
+        slug = "stock" if answers else "my-project"
+        answers = answers | {"project_slug": slug}
+        done = command_line(*(f"{key}={value}" for key, value in answers.items()), folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "docker compose up --wait" in done.stdout
+        fast = bake(**answers)
+        token = fast.text(".env").partition("JUPYTER_TOKEN=")[2].split()[0]
+        for name, content in fast.files.items():
+            real = (tmp_path / slug / name).read_bytes()
+            if name == ".env":
+                assert real != content
+                assert len(real) == len(content)
+                assert token not in done.stdout
+            else:
+                assert real == content, name
+
+
+def test_no_answer_of_a_project_is_a_secret(bake) -> None:
+    baked = bake()
+    token = baked.text(".env").partition("JUPYTER_TOKEN=")[2].split()[0]
+    assert token not in json.dumps(baked.context)
+
+
+def test_compose_project_is_named_after_the_slug(bake) -> None:
+    baked = bake(project_name="Other name")
+    assert yaml.safe_load(baked.text("compose.yaml"))["name"] == "other-name"

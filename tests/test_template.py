@@ -1,0 +1,92 @@
+"""The template itself, before anything is rendered."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from jinja2 import Environment, nodes
+from template import CHOICES, CONTEXT, OPTIONS, ROOT, TREE, tracked
+
+ENVIRONMENT = Environment(**CONTEXT["_jinja2_env_vars"])
+RAW = tuple(pattern.lstrip("*") for pattern in CONTEXT["_copy_without_render"])
+RENDERED = [path for folder in (TREE, ROOT / "templates", ROOT / "hooks") for path in sorted(folder.rglob("*"))]
+RENDERED = [path for path in RENDERED if path.is_file() and "__pycache__" not in path.parts and not path.name.endswith(RAW)]
+SHORT = [path.relative_to(ROOT).as_posix() for path in RENDERED]
+
+
+def undeclared(source: str) -> list[str]:
+    """Say which options and choices a template names that cookiecutter.json does not have."""
+    tree = ENVIRONMENT.parse(source)
+    known = set(CONTEXT) | {"_template", "_output_dir"}
+    found = []
+    for node in tree.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "cookiecutter" and node.attr not in known:
+            found.append(f"there is no option {node.attr}")
+    for node in tree.find_all(nodes.Compare):
+        option = getattr(node.expr, "attr", None)
+        for operand in node.ops:
+            values = operand.expr.items if isinstance(operand.expr, (nodes.List, nodes.Tuple)) else [operand.expr]
+            for value in values:
+                if option in CHOICES and getattr(value, "value", None) not in CHOICES[option]:
+                    found.append(f"{option} has no choice {getattr(value, 'value', value)!r}")
+    return found
+
+
+@pytest.mark.parametrize("path", RENDERED, ids=SHORT)
+def test_only_declared_options_and_choices_are_named(path: Path) -> None:
+    assert undeclared(path.read_text(encoding="utf-8")) == []
+    assert undeclared(path.relative_to(ROOT).as_posix()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("{{ cookiecutter.licence }}", "there is no option licence"),
+        ("#% if cookiecutter.installer == 'poetry'\n#% endif", "installer has no choice 'poetry'"),
+        ("{% if cookiecutter.installer in ['uv', 'conda'] %}{% endif %}", "installer has no choice 'conda'"),
+    ],
+)
+def test_what_is_undeclared_is_found(source: str, problem: str) -> None:
+    assert undeclared(source) == [problem]
+
+
+def test_git_has_every_file_of_the_template() -> None:
+    on_disk = {path.relative_to(TREE).as_posix() for path in TREE.rglob("*") if path.is_file()}
+    on_disk = {name for name in on_disk if "__pycache__" not in name}
+    assert on_disk == set(tracked(TREE.name))
+
+
+def test_no_folder_name_is_conditional() -> None:
+    folders = [path.relative_to(TREE).as_posix() for path in TREE.rglob("*") if path.is_dir()]
+    assert [name for name in folders if "{%" in name] == []
+
+
+PARSERS = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": yaml.safe_load, ".ipynb": json.loads, ".json": json.loads}
+
+
+@pytest.mark.parametrize("path", [path for path in RENDERED if path.suffix in PARSERS], ids=lambda path: path.name)
+def test_a_file_is_valid_in_its_language_before_it_is_rendered(path: Path) -> None:
+    """Line statements are comments there; an expression stands for one word."""
+    if path.parent.name == "hooks":
+        source = path.read_text(encoding="utf-8")
+    else:
+        source = re.sub(r"\{\{.*?\}\}", "placeholder", path.read_text(encoding="utf-8"))
+    PARSERS[path.suffix](source)
+
+
+def test_every_option_and_every_choice_has_a_prompt() -> None:
+    prompts = CONTEXT["__prompts__"]
+    assert list(prompts) == list(OPTIONS)
+    for option, choices in CHOICES.items():
+        assert list(prompts[option]) == ["__prompt__", *choices]
+
+
+def test_tool_versions_are_the_same_everywhere() -> None:
+    ours = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests/requirements.txt").read_text(), re.MULTILINE))
+    for tool in ("ruff", "uv"):
+        assert ours[tool] == CONTEXT["_versions"][tool]
+    assert list(CONTEXT["_versions"]["python_image"]) == CHOICES["python_version"]

@@ -1,0 +1,38 @@
+"""Every variant, generated once and checked whole."""
+
+import subprocess
+
+import pytest
+from checks import problems
+from template import name, variants
+
+
+@pytest.mark.parametrize("variant", variants(), ids=name)
+def test_variant(bake, variant) -> None:
+    found = problems(bake(**variant))
+    assert not found, f"{name(variant)}: {found}"
+
+
+def test_nothing_but_secrets_differs_between_two_bakes(bake) -> None:
+    first, second = bake(), bake(author_name="Your Name")
+    assert first.path != second.path
+    different = {name for name in first.files if first.files[name] != second.files[name]}
+    assert different == {".env"}
+    lines = zip(first.text(".env").splitlines(), second.text(".env").splitlines(), strict=True)
+    changed = {a.partition("=")[0] for a, b in lines if a != b}
+    assert changed == {"JUPYTER_TOKEN"}
+
+
+def test_a_fresh_clone_loses_nothing_but_dotenv(bake) -> None:
+    baked = bake(project_name="Clone me")
+    files = set(baked.files)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments]
+        return subprocess.run(command, cwd=baked.path, capture_output=True, text=True, check=True).stdout
+
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Start")
+    assert files - set(git("ls-tree", "-r", "--name-only", "HEAD").splitlines()) == {".env"}
+    assert git("check-ignore", ".env", ".env.local", "data/big.csv", "models/model.joblib").count("\n") == 4

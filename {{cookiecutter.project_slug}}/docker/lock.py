@@ -1,0 +1,62 @@
+"""Pin every package, with hashes, for both images: requirements/lab.txt and requirements/process.txt.
+
+Runs as `docker compose run --rm lock`. Versions stay as they are unless pyproject.toml asks for others;
+`docker compose run --rm lock --upgrade` takes the newest, `--upgrade-package NAME` the newest of one.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+LOCKS = Path("requirements")
+
+
+def compile_lock(output: Path, *options: str) -> None:
+    """Resolve pyproject.toml into `output`, keeping the versions that `output` already holds.
+
+    Raises subprocess.CalledProcessError when the requirements contradict each other or a package is not to be had.
+    """
+    python = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    command = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--python-version", python.removeprefix(">="), "--no-python-downloads", "--no-annotate"]
+    command += ["--custom-compile-command", "docker compose run --rm lock", "--output-file", str(output), *options]
+    subprocess.run([*command, "pyproject.toml"], check=True, stdout=subprocess.DEVNULL)
+
+
+def versions(lock: Path) -> set[str]:
+    """Return the `name==version` of each package in a lock; none where there is no lock yet."""
+    lines = lock.read_text(encoding="utf-8").splitlines() if lock.exists() else []
+    return {line.split(" ")[0] for line in lines if line[:1].isalnum()}
+
+
+def main(options: list[str]) -> None:
+    """Write both locks, or neither, and say what changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        lab, process = Path(folder, "lab.txt"), Path(folder, "process.txt")
+        if (LOCKS / lab.name).exists():
+            shutil.copy(LOCKS / lab.name, lab)
+        try:
+            compile_lock(lab, "--group", "lab", *options)
+            # Seeded with the lock of lab, the lock of process takes the same versions.
+            shutil.copy(lab, process)
+            compile_lock(process)
+        except subprocess.CalledProcessError:
+            sys.exit(
+                "The locks are unchanged: no set of versions satisfies pyproject.toml, "
+                "or the package index did not answer (see above)."
+            )
+        for lock in (lab, process):
+            old, new = versions(LOCKS / lock.name), versions(lock)
+            print(f"requirements/{lock.name}: {len(new)} packages, {len(new - old)} new or changed")
+            print(*[f"  - {package}\n" for package in sorted(old - new)], sep="", end="")
+            print(*[f"  + {package}\n" for package in sorted(new - old)], sep="", end="")
+            shutil.copy(lock, LOCKS / f"{lock.name}.partial")
+        for lock in (lab, process):
+            (LOCKS / f"{lock.name}.partial").replace(LOCKS / lock.name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

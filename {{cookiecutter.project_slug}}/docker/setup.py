@@ -1,0 +1,83 @@
+"""Write .env from .env.example, once for each machine. Standard library only.
+
+Runs when the project is generated and as `docker compose run --rm setup`. A value that .env already has is
+kept; a setting that .env.example gained since is added at the end.
+"""
+
+import os
+import platform
+import secrets
+import sys
+from pathlib import Path
+
+
+def owner(folder: Path) -> tuple[int, int]:
+    """Return the user and group id that own `folder`, or 1000 where the host translates ownership."""
+    if sys.platform != "linux" or "linuxkit" in platform.release():  # macOS, Windows, Docker Desktop
+        return 1000, 1000
+    status = folder.stat()
+    return status.st_uid, status.st_gid
+
+
+def cores() -> int:
+    """Return how many cores this machine, or the virtual machine that runs Docker, has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def settings(text: str) -> dict[str, str]:
+    """Return the settings in the text of an .env file, in its order."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def filled(example: str, folder: Path) -> str:
+    """Return the text of .env.example with this machine's numbers and fresh secrets in it."""
+    uid, gid = owner(folder)
+    known = {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores()}
+    lines = []
+    for line in example.splitlines():
+        key = line.partition("=")[0]
+        if key in known:
+            line = f"{key}={known[key]}"
+        elif key.endswith(("_TOKEN", "_PASSWORD")) and not key.startswith("#"):
+            line = f"{key}={secrets.token_hex(24)}"  # letters and digits: safe in a URL, a shell and Compose
+        lines.append(line + "\n")
+    return "".join(lines)
+
+
+def write_env(folder: Path) -> dict[str, str]:
+    """Make or complete `folder`/.env from `folder`/.env.example and return its settings.
+
+    The file is readable by its owner alone and appears whole. Raises OSError where it cannot be written.
+    """
+    target, partial = folder / ".env", folder / ".env.partial"
+    text = filled((folder / ".env.example").read_text(encoding="utf-8"), folder)
+    if target.exists():
+        old = target.read_text(encoding="utf-8")
+        added = [f"{key}={value}\n" for key, value in settings(text).items() if key not in settings(old)]
+        if not added:
+            return settings(old)
+        text = old.rstrip("\n") + "\n" + "".join(added)
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(text.encode())
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.chown(partial, *owner(folder))
+    partial.replace(target)
+    return settings(text)
+
+
+def main() -> None:
+    """Write .env here and say where JupyterLab will be; the token is shown on a terminal only."""
+    try:
+        values = write_env(Path.cwd())
+    except OSError as error:
+        sys.exit(f"Cannot write .env: {error}. Run this in the project's folder, as its owner.")
+    token = f"?token={values['JUPYTER_TOKEN']}" if sys.stdout.isatty() else ", its token is JUPYTER_TOKEN in .env"
+    print(f".env is ready. JupyterLab, once it is up: http://127.0.0.1:{values['JUPYTER_PORT']}/lab{token}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Write results: all of them or none, so that the last good ones stay until new ones are complete."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from .errors import OutputError
+
+
+def writable(*folders: Path) -> None:
+    """Make the folders where needed and prove that they can be written, before any work is done.
+
+    Raises OutputError with the folder and the reason.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise _refused(folder, error) from None
+
+
+def write(files: dict[Path, bytes]) -> None:
+    """Write every file, each next to its place first, then all into place.
+
+    Raises OutputError with the file and the reason; then no file has changed and nothing half-written is left.
+    """
+    partials: dict[Path, Path] = {}
+    try:
+        for target, content in files.items():
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = target.with_name(f".{target.name}.partial")
+                partials[partial] = target
+                with partial.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise _refused(target, error) from None
+        for partial, target in partials.items():
+            partial.replace(target)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write {path}: {(error.strerror or str(error)).lower()}. Free some space, or give yourself the right "
+        "to write there; the last results are as they were."
+    )

@@ -1,0 +1,54 @@
+"""What the tests share: the command line in an empty folder, and inputs made from the sample."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from {{ cookiecutter.package_name }} import cli, data
+
+
+@dataclass
+class Done:
+    """What a call of the command line left: its exit code and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Return a function that calls the command line in the empty folder `tmp_path`, as a user would."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("INPUT", "SEED", "MODELS", "REPORTS"):
+        monkeypatch.delenv(f"PIPELINE_{name}", raising=False)
+
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["pipeline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capsys.readouterr()
+        return Done(stop.value.code or 0, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def sample() -> pl.DataFrame:
+    """Return the sample as it stands in its file: 344 rows, every cell a text."""
+    return pl.read_csv(data.SAMPLE, infer_schema=False, null_values="NA")
+
+
+@pytest.fixture
+def spoilt(sample: pl.DataFrame) -> Callable[[str, str | None], pl.DataFrame]:
+    """Return a function that puts a value into row 6 of one column of the sample."""
+
+    def spoil(column: str, value: str | None) -> pl.DataFrame:
+        row_6 = pl.int_range(pl.len()) == 5
+        return sample.with_columns(pl.when(row_6).then(pl.lit(value)).otherwise(column).alias(column))
+
+    return spoil
