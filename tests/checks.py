@@ -14,7 +14,6 @@ from conftest import Baked
 from jinja2 import Environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from template import TREE
 
 Problems = Iterator[str]
 
@@ -107,9 +106,9 @@ def exact_files(baked: Baked) -> Problems:
     """The project has the files that the template's names stand for, .env, and no others."""
     environment = Environment()
     expected = {".env"}
-    for path in TREE.rglob("*"):
+    for path in baked.template.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            name = environment.from_string(path.relative_to(TREE).as_posix()).render(cookiecutter=baked.context)
+            name = environment.from_string(path.relative_to(baked.template).as_posix()).render(cookiecutter=baked.context)
             if not name.endswith("/"):
                 expected.add(name)
     for name in sorted(expected - set(baked.files)):
@@ -299,5 +298,10 @@ CHECKS: list[Callable[[Baked], Problems]] = [
 
 def problems(baked: Baked) -> dict[str, list[str]]:
     """Return what each check that fails has to say."""
-    found = {check.__name__: list(check(baked)) for check in CHECKS}
+    found = {}
+    for check in CHECKS:
+        try:
+            found[check.__name__] = list(check(baked))
+        except Exception as error:  # a check that cannot even read its file has found something
+            found[check.__name__] = [f"{type(error).__name__}: {error}"]
     return {name: sentences for name, sentences in found.items() if sentences}

@@ -19,15 +19,16 @@ import cookiecutter.hooks
 import jinja2
 import pytest
 from cookiecutter.exceptions import FailedHookException
-from template import OPTIONS, ROOT
+from template import OPTIONS, ROOT, TREE
 
 
 @dataclass(frozen=True)
 class Baked:
-    """A generated project and the answers that made it."""
+    """A generated project, the answers that made it, and the template's own folder for it."""
 
     path: Path
     context: dict
+    template: Path
 
     @cached_property
     def files(self) -> dict[str, bytes]:
@@ -125,7 +126,7 @@ def bake(cookies_session, fast_engine) -> Bake:
             BAKE_TIMES.append(time.process_time() - start)
             if result.exception is not None:
                 pytest.fail(f"{answers}: {result.exception!r}")
-            baked[key] = Baked(result.project_path, result.context)
+            baked[key] = Baked(result.project_path, result.context, template / TREE.name)
         return baked[key]
 
     return call
