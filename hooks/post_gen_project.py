@@ -67,4 +67,5 @@ def main(context: dict, project: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(r'{{ cookiecutter | tojson }}'), Path.cwd())
+    # Single quotes, because tojson never writes one: no answer can end the literal.
+    main(json.loads(r'{{ cookiecutter | tojson }}'), Path.cwd())  # fmt: skip

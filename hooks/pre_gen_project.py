@@ -40,14 +40,17 @@ def name_problem(name: str, value: str, pattern: re.Pattern[str], example: str, 
     if len(value) > LONGEST_NAME:
         return f"{name} has {len(value)} characters: type at most {LONGEST_NAME}."
     if not pattern.fullmatch(value):
-        return f"{name} '{value}' cannot be used: type lower-case letters, digits and single separators, a letter first, like {example}."
+        return (
+            f"{name} '{value}' cannot be used: type lower-case letters, digits and single separators, "
+            f"a letter first, like {example}."
+        )
     plain = value.replace("-", "_")
     if keyword.iskeyword(plain) or keyword.issoftkeyword(plain):
         return f"{name} '{value}' is a word of the Python language: type another, like {example}."
     if plain in sys.stdlib_module_names:
         return f"{name} '{value}' is a module of Python itself, which it would hide: type another, like {example}."
     if plain in reserved:
-        return f"{name} '{value}' is a package that the project uses, which it would hide: type another, like {example}."
+        return f"{name} '{value}' is a package that the project uses and would hide: type another, like {example}."
     if plain in WINDOWS_DEVICES:
         return f"{name} '{value}' is the name of a device on Windows: type another, like {example}."
     return ""
@@ -73,4 +76,5 @@ def main(context: dict) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(r'{{ cookiecutter | tojson }}'))
+    # Single quotes, because tojson never writes one: no answer can end the literal.
+    main(json.loads(r'{{ cookiecutter | tojson }}'))  # fmt: skip

@@ -3,12 +3,12 @@
 import ast
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import nbformat
+import tomllib
 import yaml
 from conftest import Baked
 from jinja2 import Environment
@@ -21,7 +21,9 @@ Problems = Iterator[str]
 BINARY = (".png", ".parquet")
 RAW = ".html.jinja"
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)")
-SERVICE = re.compile(r"docker compose(?: --\S+(?: \.env\.example)?)* (?:run(?: --rm)?|exec|logs|up|build) ([a-z][a-z-]*)\b")
+SERVICE = re.compile(
+    r"docker compose(?: --\S+(?: \.env\.example)?)* (?:run(?: --rm)?|exec|logs|up|build) ([a-z][a-z-]*)\b"
+)
 
 
 # ---- one file at a time; the same file is checked once, however many projects have it
@@ -108,7 +110,9 @@ def exact_files(baked: Baked) -> Problems:
     expected = {".env"}
     for path in baked.template.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            name = environment.from_string(path.relative_to(baked.template).as_posix()).render(cookiecutter=baked.context)
+            name = environment.from_string(path.relative_to(baked.template).as_posix()).render(
+                cookiecutter=baked.context
+            )
             if not name.endswith("/"):
                 expected.add(name)
     for name in sorted(expected - set(baked.files)):
@@ -128,7 +132,8 @@ def settings_documented(baked: Baked) -> Problems:
     compose = baked.text("compose.yaml")
     example, own = env_settings(baked.text(".env.example")), env_settings(baked.text(".env"))
     parsed = yaml.safe_load(compose)
-    used = set(VARIABLE.findall(compose)) | {name for name, value in parsed["x-build"]["args"].items() if value is None}
+    used = set(VARIABLE.findall(compose))
+    used |= {name for name, value in parsed["x-build"]["args"].items() if value is None}
     used |= {secret["environment"] for secret in parsed.get("secrets", {}).values()}
     for name in sorted(used - set(example)):
         yield f"compose.yaml uses {name}, which .env.example does not name"

@@ -159,7 +159,10 @@ def need(reason: str) -> None:
 @pytest.fixture(scope="session")
 def compose_client() -> None:
     """Need the Docker command line with Compose; no engine has to run."""
-    if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
+    ):
         need("there is no docker command with Compose")
 
 

@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-import tomllib
 
 import pytest
+import tomllib
 import yaml
 from checks import problems
 from conftest import load_hook
@@ -34,7 +34,12 @@ REFUSED = {
         "{% raw %}": "has {%",
         "{# note": "has {#",
     },
-    "author_email": {"nobody": "is no e-mail address", "a@b": "is no e-mail", 'a"@b.c': "is no e-mail", "a b@c.de": "is no"},
+    "author_email": {
+        "nobody": "is no e-mail address",
+        "a@b": "is no e-mail",
+        'a"@b.c': "is no e-mail",
+        "a b@c.de": "is no",
+    },
     "project_slug": {
         "": "cannot be used",
         "Upper": "cannot be used",
@@ -92,9 +97,11 @@ def test_every_rule_refuses_with_its_sentence() -> None:
 
 
 def test_a_rule_that_a_fork_adds_is_obeyed() -> None:
-    rules = [{"when": {"license": ["Proprietary"], "installer": ["pip"]}, "say": "Here, Proprietary needs uv: take it."}]
+    rules = [
+        {"when": {"license": ["Proprietary"], "installer": ["pip"]}, "say": "Here, Proprietary needs uv: take it."}
+    ]
     bad = GOOD | {"_rules": rules, "license": "Proprietary", "installer": "pip"}
-    with pytest.raises(SystemExit, match="Not generated. Here, Proprietary needs uv: take it."):
+    with pytest.raises(SystemExit, match=r"Not generated\. Here, Proprietary needs uv"):
         PRE.main(bad)
     assert PRE.main(bad | {"installer": "uv"}) is None
     assert broken_rule(bad, rules) == rules[0]["say"]
@@ -102,7 +109,12 @@ def test_a_rule_that_a_fork_adds_is_obeyed() -> None:
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("Dockerfile", "python:3.13"), ("LICENSE", "Your Name"), ("pyproject.toml", ">=3.13"), ("requirements/lab.txt", "--hash")],
+    [
+        ("Dockerfile", "python:3.13"),
+        ("LICENSE", "Your Name"),
+        ("pyproject.toml", ">=3.13"),
+        ("requirements/lab.txt", "--hash"),
+    ],
 )
 def test_post_gen_refuses_a_tree_that_is_not_what_was_chosen(bake, file, text) -> None:
     baked = bake(project_name=f"Broken {file}")
@@ -166,7 +178,17 @@ def test_hostile_text_arrives_unchanged(bake, text) -> None:
 
 
 def command_line(*answers: str, folder) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", str(folder), str(ROOT), *answers]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        "--no-input",
+        "--default-config",
+        "-o",
+        str(folder),
+        str(ROOT),
+        *answers,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -178,7 +200,10 @@ def test_a_refusal_reaches_the_user_and_leaves_nothing(tmp_path) -> None:
 
 
 def test_the_stock_engine_and_real_hooks_write_the_same_bytes(bake, tmp_path) -> None:
-    for answers in ({}, {"installer": "pip", "python_version": "3.14", "license": "Apache-2.0", "author_name": 'A "B" \\ C'}):
+    for answers in (
+        {},
+        {"installer": "pip", "python_version": "3.14", "license": "Apache-2.0", "author_name": 'A "B" \\ C'},
+    ):
         slug = "stock" if answers else "my-project"
         answers = answers | {"project_slug": slug}
         done = command_line(*(f"{key}={value}" for key, value in answers.items()), folder=tmp_path)

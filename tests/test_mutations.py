@@ -58,7 +58,9 @@ def test_a_file_too_many_or_too_few_is_caught(bake) -> None:
 def test_a_fork_that_drops_adds_and_reorders_choices_still_bakes_good_projects(bake, fork) -> None:
     options = fork / "cookiecutter.json"
     text = options.read_text(encoding="utf-8")
-    changed = text.replace('["MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"]', '["Proprietary", "MIT", "House-1.0"]')
+    changed = text.replace(
+        '["MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"]', '["Proprietary", "MIT", "House-1.0"]'
+    )
     changed = changed.replace('"image_prefix": ""', '"image_prefix": "images.example/mirror/"')
     changed = changed.replace('"ca_certificate": ""', '"ca_certificate": "-----BEGIN CERTIFICATE-----"')
     assert changed.count("House-1.0") == 1

@@ -3,10 +3,10 @@
 import ast
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 import yaml
 from jinja2 import Environment, nodes
 from template import CHOICES, CONTEXT, OPTIONS, ROOT, TREE, tracked
@@ -14,7 +14,9 @@ from template import CHOICES, CONTEXT, OPTIONS, ROOT, TREE, tracked
 ENVIRONMENT = Environment(**CONTEXT["_jinja2_env_vars"])
 RAW = tuple(pattern.lstrip("*") for pattern in CONTEXT["_copy_without_render"])
 RENDERED = [path for folder in (TREE, ROOT / "templates", ROOT / "hooks") for path in sorted(folder.rglob("*"))]
-RENDERED = [path for path in RENDERED if path.is_file() and "__pycache__" not in path.parts and not path.name.endswith(RAW)]
+RENDERED = [
+    path for path in RENDERED if path.is_file() and "__pycache__" not in path.parts and not path.name.endswith(RAW)
+]
 SHORT = [path.relative_to(ROOT).as_posix() for path in RENDERED]
 
 

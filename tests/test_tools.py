@@ -1,0 +1,126 @@
+"""The field's own tools, on every distinct file that the template can generate and on the template's own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from template import ROOT, name, tracked, variants
+
+TOOLS = Path(sys.executable).parent
+
+
+def tool(*command: object, cwd: Path = ROOT) -> str:
+    """Run a tool of this Python's environment; fail with what it says."""
+    program = TOOLS / str(command[0])
+    done = subprocess.run([program, *map(str, command[1:])], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def distinct(bake, tmp_path_factory):
+    """Return a function that gives each distinct rendering of one file, as a path by the variant's name."""
+    folder = tmp_path_factory.mktemp("distinct")
+
+    def find(file: str) -> list[Path]:
+        found: dict[bytes, Path] = {}
+        for variant in variants():
+            content = bake(**variant).files[file]
+            if content not in found:
+                found[content] = folder / name(variant) / file
+                found[content].parent.mkdir(parents=True, exist_ok=True)
+                found[content].write_bytes(content)
+        return list(found.values())
+
+    return find
+
+
+def test_hadolint(distinct) -> None:
+    tool("hadolint", *distinct("Dockerfile"))
+
+
+def test_compose_schema(distinct) -> None:
+    tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *distinct("compose.yaml"))
+
+
+def test_compose_reads_every_variant_with_every_profile(bake, compose_client) -> None:
+    texts = set()
+    for variant in variants():
+        baked = bake(**variant)
+        if baked.text("compose.yaml") in texts:
+            continue
+        texts.add(baked.text("compose.yaml"))
+        command = ["docker", "compose", "--profile", "*", "config", "--format", "json"]
+        done = subprocess.run(command, cwd=baked.path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        for service, body in json.loads(done.stdout)["services"].items():
+            assert all(port["host_ip"] == "127.0.0.1" for port in body.get("ports", [])), service
+    assert len(texts) == 2
+
+
+def test_ruff_on_every_variant(bake) -> None:
+    trees = [bake(**variant).path for variant in variants()]
+    trees.append(bake(project_slug="x" * 40, package_name="y" * 40).path)
+    tool("ruff", "check", "--no-cache", *trees)
+    tool("ruff", "format", "--no-cache", "--check", *trees)
+
+
+def test_ruff_on_the_template_itself() -> None:
+    tool("ruff", "check", "--no-cache", "hooks", "scripts", "tests")
+    tool("ruff", "format", "--no-cache", "--check", "hooks", "scripts", "tests")
+
+
+def test_shellcheck() -> None:
+    scripts = [
+        file for file in tracked() if (ROOT / file).read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/"))
+    ]
+    assert scripts == [".ci/run"]
+    tool("shellcheck", *scripts)
+
+
+def test_workflows() -> None:
+    workflows = sorted((ROOT / ".github/workflows").glob("*.yaml"))
+    tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    tool("zizmor", "--offline", "--quiet", "--pedantic", *workflows)
+
+
+def test_the_projects_own_hooks_pass_on_a_fresh_bake_and_catch_what_they_are_for(bake, tmp_path, monkeypatch) -> None:
+    project = shutil.copytree(bake().path, tmp_path / "project")
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "hooks"))
+    monkeypatch.setenv("PATH", str(TOOLS), prepend=os.pathsep)
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", *identity, *arguments], cwd=project, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("add", "--all")
+    tool("pre-commit", "run", "--all-files", cwd=project)
+    git("commit", "--quiet", "--message", "Start")
+
+    notebook = project / "notebooks/01-explore.ipynb"
+    clean = json.loads(notebook.read_text())
+    dirty = json.loads(notebook.read_text())
+    dirty["cells"][1]["outputs"] = [{"name": "stdout", "output_type": "stream", "text": ["seen\n"]}]
+    notebook.write_text(json.dumps(dirty))
+    (project / "secret.py").write_text('"""Keys."""\n\nAWS = "AKIA" "IOSFODNN7EXAMPLE"\nKEY = "AKIAIOSFODNN7EXAMQLE"\n')
+    (project / "unused.py").write_text('"""Unused."""\n\nimport os\nx=undefined\n')
+    (project / "big.bin").write_bytes(b"\0" * 600_000)
+    git("add", "--all")
+    command = [TOOLS / "pre-commit", "run", "--all-files"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    failed = {line.split(".")[0] for line in done.stdout.splitlines() if line.endswith("Failed")}
+    assert failed == {
+        "lint Python and notebooks",
+        "format Python and notebooks",
+        "take output out of notebooks",
+        "no file above 500 kB",
+        "no passwords, no keys",
+    }, done.stdout
+    assert json.loads(notebook.read_text())["cells"] == clean["cells"]
