@@ -7,6 +7,7 @@ Generates a project and runs its own docker/lock.py. Needs only what tests/requi
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,7 @@ def importable(python: str) -> set[str]:
 
 def main(options: list[str]) -> None:
     """Write everything; the arguments go to `uv pip compile`."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # uv of this environment
     if "--upgrade" in options:
         for tool in TOOLS:
             set_text(tool, newest(tool))

@@ -245,7 +245,7 @@ def pins(lock: str) -> dict[str, str]:
 def locks_match(baked: Baked) -> Problems:
     """The locks hold what pyproject.toml asks for, with hashes and no address; process is a part of lab."""
     project = tomllib.loads(baked.text("pyproject.toml"))
-    lab, process = (pins(baked.text(f"requirements/{image}.txt")) for image in ("lab", "process"))
+    lab, process, base = (pins(baked.text(f"requirements/{lock}.txt")) for lock in ("lab", "process", "base"))
     wanted = {"process": project["project"]["dependencies"]}
     wanted["lab"] = wanted["process"] + project["dependency-groups"]["lab"]
     for image, lock in (("lab", lab), ("process", process)):
@@ -263,6 +263,8 @@ def locks_match(baked: Baked) -> Problems:
     for package in process:
         if lab.get(package) != process[package]:
             yield f"{package} is {process[package]} in process and {lab.get(package)} in lab"
+    if not base or not base.items() <= process.items():
+        yield "requirements/base.txt is no part of requirements/process.txt"
     if "jupyterlab" in process:
         yield "Jupyter is in the lock of process"
 

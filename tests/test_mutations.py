@@ -25,7 +25,7 @@ DEFECTS = {
     "a service that does not exist": ("README.md", "docker compose run --rm process\n", "docker compose run --rm proces\n", "services_exist"),
     "an unpinned image": ("Dockerfile", "{{ cookiecutter._versions.uv_image }}:{{ cookiecutter._versions.uv }}", "{{ cookiecutter._versions.uv_image }}:latest", "images_pinned"),
     "an image that is latest": ("compose.yaml", "-process:dev", "-process:latest", "images_pinned"),
-    "a stage that was renamed": ("Dockerfile", "FROM base AS process", "FROM base AS deploy", "images_pinned"),
+    "a stage that was renamed": ("Dockerfile", "FROM packages AS process", "FROM packages AS deploy", "images_pinned"),
     "a source that is ignored": (".dockerignore", "!src/\n", "", "build_sources_exist"),
     "a package that no lock has": ("pyproject.toml", '    "typer>=0.20",', '    "typer>=0.20",\n    "fastapi",', "locks_match"),
     "a lock that is behind": ("pyproject.toml", "typer>=0.20", "typer>=9", "locks_match"),
@@ -33,7 +33,8 @@ DEFECTS = {
     "a lock without a hash": ("requirements/lab.txt", "typer==", "added==1.0\ntyper==", "locks_match"),
     "a lock with an address": ("requirements/lab.txt", "# This file", "--index-url https://index.example\n# This file", "locks_match"),
     "another author": ("pyproject.toml", "{{ cookiecutter.__author_name }}", "Your Name", "choices_show"),
-    "the other installer": ("Dockerfile", "#% if cookiecutter.installer == 'uv'\nRUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \\\n    --mount=type=bind,source=requirements/process", "#% if cookiecutter.installer\nRUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \\\n    --mount=type=bind,source=requirements/process", "choices_show"),
+    "a base that is behind": ("requirements/base.txt", "typer==", "typer==0.0.1\nold-typer==", "locks_match"),
+    "the other installer": ("../templates/install.Dockerfile", "#% else\n", "", "choices_show"),
 }  # fmt: skip
 
 

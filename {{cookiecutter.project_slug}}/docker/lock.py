@@ -1,5 +1,8 @@
 """Pin every package, with hashes, for both images: requirements/lab.txt and requirements/process.txt.
 
+requirements/base.txt is the older part of process.txt: the layer that both images start from. It stays as it is while
+packages are only added, so that adding one is quick, and becomes process.txt again when a version in it changes.
+
 Runs as `docker compose run --rm lock`. Versions stay as they are unless pyproject.toml asks for others;
 `docker compose run --rm lock --upgrade` takes the newest, `--upgrade-package NAME` the newest of one.
 """
@@ -54,8 +57,10 @@ def main(options: list[str]) -> None:
             print(*[f"  - {package}\n" for package in sorted(old - new)], sep="", end="")
             print(*[f"  + {package}\n" for package in sorted(new - old)], sep="", end="")
             shutil.copy(lock, LOCKS / f"{lock.name}.partial")
-        for lock in (lab, process):
-            (LOCKS / f"{lock.name}.partial").replace(LOCKS / lock.name)
+        if not set() < versions(LOCKS / "base.txt") <= versions(process):
+            shutil.copy(process, LOCKS / "base.txt.partial")
+        for partial in LOCKS.glob("*.partial"):
+            partial.replace(partial.with_suffix(""))
 
 
 if __name__ == "__main__":

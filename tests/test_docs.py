@@ -1,0 +1,63 @@
+"""What the documents say is so."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from template import ROOT, tracked
+
+DOCUMENTS = [file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
+
+
+def test_the_tables_of_the_readme_are_up_to_date() -> None:
+    done = subprocess.run([sys.executable, "scripts/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_readme_that_is_behind_is_found(fork) -> None:
+    options = fork / "cookiecutter.json"
+    options.write_text(options.read_text().replace("Licence", "Licence of the project"))
+    done = subprocess.run([sys.executable, "scripts/readme.py", "--check"], cwd=fork, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "run python scripts/readme.py" in done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert (ROOT / document).parent.joinpath(target).exists(), target
+    if document == "CONTRIBUTING.md":
+        for path in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE):
+            assert (ROOT / path).exists(), path
+
+
+def test_links_of_a_generated_readme_lead_somewhere(bake) -> None:
+    baked = bake()
+    for target in re.findall(r"\]\(([^)#]+)\)", baked.text("README.md")):
+        assert target in baked.files
+
+
+def test_ci_runs_the_very_command_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"^## Run the tests$.*?^```sh\n(.+?)\n```$", readme, re.MULTILINE | re.DOTALL)[1]
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+    assert lines[-1] == command
+    assert "REQUIRE_ENGINE=1" in "\n".join(lines)
+    assert (ROOT / ".github/workflows/test.yaml").read_text().rstrip().endswith("run: .ci/run")
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """A house's index is a setting, and the public one is the client's own business."""
+    hosts = re.compile(
+        "|".join(
+            (r"py" + r"pi\.(org|python)", r"python" + r"hosted", r"deb\.debian" + r"\.org", r"registry\.npm" + "js")
+        )
+    )
+    for file in tracked():
+        path = Path(ROOT / file)
+        if path.suffix != ".png":
+            assert not hosts.search(path.read_text(encoding="utf-8")), file
