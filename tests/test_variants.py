@@ -36,3 +36,12 @@ def test_a_fresh_clone_loses_nothing_but_dotenv(bake) -> None:
     git("commit", "--quiet", "--message", "Start")
     assert files - set(git("ls-tree", "-r", "--name-only", "HEAD").splitlines()) == {".env"}
     assert git("check-ignore", ".env", ".env.local", "data/big.csv", "models/model.joblib").count("\n") == 4
+
+
+def test_the_bake_refuses_what_the_template_does_not_have_and_tells_the_engines_reason(bake) -> None:
+    with pytest.raises(pytest.fail.Exception, match="no option licence"):
+        bake(licence="MIT")
+    with pytest.raises(pytest.fail.Exception, match="WTFPL"):
+        bake(license="WTFPL")
+    with pytest.raises(pytest.fail.Exception, match="Not generated"):
+        bake(project_slug="Bad Name")
