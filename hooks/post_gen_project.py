@@ -35,7 +35,8 @@ def missing(context: dict, project: Path) -> str:
 def next_steps(project: Path, settings: dict[str, str], *, terminal: bool) -> str:
     """Return what to type next; the address carries the token only on a terminal, never in a log."""
     folder = project
-    if shell := os.environ.get("PWD"):  # where the user is; the hook itself runs inside the project
+    # where the user is, as the hook itself runs inside the project; on Windows it can be another drive
+    if (shell := os.environ.get("PWD")) and Path(shell).anchor == project.anchor:
         folder = Path(os.path.relpath(project, shell))
     token = f"?token={settings['JUPYTER_TOKEN']}" if terminal else ""
     return f"""

@@ -86,6 +86,7 @@ def test_shellcheck() -> None:
 def test_workflows() -> None:
     workflows = sorted((ROOT / ".github/workflows").glob("*.yaml"))
     tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    tool("check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github/dependabot.yml")
     tool("zizmor", "--offline", "--quiet", "--pedantic", *workflows)
 
 
