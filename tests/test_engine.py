@@ -254,6 +254,10 @@ def test_a_dependency_is_added_by_one_command(stack) -> None:
         kept = (requirements / "lab.txt").read_bytes()
         assert "The locks are unchanged" in stack.compose("run", "--rm", "lock", code=1)
         assert (requirements / "lab.txt").read_bytes() == kept
+        pyproject.write_text(original.replace('    "jinja2>=3.1",\n', ""))
+        assert "  - jinja2==" in stack.compose("run", "--rm", "lock")
+        assert (requirements / "base.txt").read_bytes() == (requirements / "process.txt").read_bytes()
+        assert sorted(file.name for file in requirements.iterdir()) == sorted(before)
     finally:
         pyproject.write_text(original)
         for file, content in before.items():
