@@ -101,7 +101,11 @@ def main(arguments: list[str]) -> None:
             print(f"{'seconds':<16}{'ds-docker':>12}{'plain':>12}")
             results = {
                 "ours": measure(ours, ["docker", "compose", "build"], rounds),
-                "plain": measure(plain, ["docker", "build", "--tag", f"{slug}-plain", str(plain)], rounds),
+                "plain": measure(
+                    plain,
+                    ["docker", "build", "--tag", f"{slug}-plain", "--label", f"measured={slug}", str(plain)],
+                    rounds,
+                ),
             }
             for name, seconds in results["ours"].items():
                 print(f"{name:<16}{seconds:>12.2f}{results['plain'][name]:>12.2f}")
@@ -117,6 +121,10 @@ def main(arguments: list[str]) -> None:
         finally:
             subprocess.run(["docker", "compose", "down", "--volumes", "--rmi", "local"], cwd=ours, capture_output=True)
             subprocess.run(["docker", "image", "rm", "--force", f"{slug}-plain"], capture_output=True)
+            for label in (f"com.docker.compose.project={slug}", f"measured={slug}"):  # left untagged by rebuilds
+                subprocess.run(
+                    ["docker", "image", "prune", "--force", "--filter", f"label={label}"], capture_output=True
+                )
 
 
 if __name__ == "__main__":

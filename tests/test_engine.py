@@ -75,6 +75,9 @@ class Stack:
     def remove(self) -> None:
         """Take away containers, volumes, networks and images of this project, and nothing else."""
         self.compose("--profile", "*", "down", "--volumes", "--rmi", "local", "--remove-orphans")
+        # images that a rebuild took the tag from
+        label = f"label=com.docker.compose.project={self.path.name}"
+        self.run("docker", "image", "prune", "--force", "--filter", label)
 
 
 def free_port() -> int:
