@@ -113,7 +113,7 @@ def exact_files(baked: Baked) -> Problems:
             name = environment.from_string(path.relative_to(baked.template).as_posix()).render(
                 cookiecutter=baked.context
             )
-            if not name.endswith("/"):
+            if name and not name.endswith("/"):
                 expected.add(name)
     for name in sorted(expected - set(baked.files)):
         yield f"{name} is missing"
@@ -137,8 +137,10 @@ def settings_documented(baked: Baked) -> Problems:
     used |= {secret["environment"] for secret in parsed.get("secrets", {}).values()}
     for name in sorted(used - set(example)):
         yield f"compose.yaml uses {name}, which .env.example does not name"
+    used |= set(VARIABLE.findall(baked.text(".env.example")))
     for name in sorted(set(example) - used):
-        yield f".env.example names {name}, which compose.yaml does not use"
+        if not name.startswith("COMPOSE_"):  # those are for Compose itself
+            yield f".env.example names {name}, which compose.yaml does not use"
     for name in sorted(set(example) ^ set(own)):
         yield f"{name} is in only one of .env.example and .env"
     for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", compose):
@@ -173,7 +175,7 @@ def loopback_only(baked: Baked) -> Problems:
 
 
 def hardened(baked: Baked) -> Problems:
-    """Every service has an init, no capabilities, no way to gain any, a user, and limits."""
+    """Every service has an init, no capabilities, no way to gain any, a user, and limits; what ships is read-only."""
     wanted = {
         "init": lambda value: value is True,
         "cap_drop": lambda value: value == ["ALL"],
@@ -188,8 +190,15 @@ def hardened(baked: Baked) -> Problems:
         for key, good in wanted.items():
             if key not in body or not good(body[key]):
                 yield f"service {service} has no good {key}"
-    if not services["process"].get("read_only"):
-        yield "service process can write to its root file system"
+    for service in set(services) - {"lab", "test", "lock", "setup"}:
+        if not services[service].get("read_only"):
+            yield f"service {service} can write to its root file system"
+        if "healthcheck" not in services[service] and service != "process":
+            yield f"service {service} has no health check"
+    for service, body in services.items():
+        for needed, how in (body.get("depends_on") or {}).items():
+            if needed not in services or how.get("condition") != "service_healthy":
+                yield f"service {service} does not wait until {needed} is healthy"
 
 
 def services_exist(baked: Baked) -> Problems:
@@ -199,6 +208,13 @@ def services_exist(baked: Baked) -> Problems:
         if not name.endswith(BINARY):
             for service in set(SERVICE.findall(content.decode())) - services:
                 yield f"{name} names the service {service}, which compose.yaml does not have"
+    container = json.loads(baked.text(".devcontainer/devcontainer.json"))
+    named = {".devcontainer/devcontainer.json": {container["service"], *container["runServices"]}}
+    if "compose.gpu.yaml" in baked.files:
+        named["compose.gpu.yaml"] = set(yaml.safe_load(baked.text("compose.gpu.yaml"))["services"])
+    for name, some in named.items():
+        for service in some - services:
+            yield f"{name} names the service {service}, which compose.yaml does not have"
 
 
 def images_pinned(baked: Baked) -> Problems:
@@ -206,6 +222,7 @@ def images_pinned(baked: Baked) -> Problems:
     versions, house = baked.context["_versions"], baked.context["_house"]
     allowed = {house["image_prefix"] + versions["python_image"][baked.context["python_version"]]}
     allowed.add(f"{house['image_prefix']}{versions['uv_image']}:{versions['uv']}")
+    allowed |= {house["image_prefix"] + image for image in versions["lab_image"].values()}
     dockerfile = baked.text("Dockerfile")
     for image in re.findall(r"^ARG \w+_IMAGE=(\S+)", dockerfile, re.MULTILINE):
         if image not in allowed:
@@ -213,15 +230,27 @@ def images_pinned(baked: Baked) -> Problems:
     stages = re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile, re.MULTILINE)
     if len(stages) != len(re.findall(r"^FROM", dockerfile, re.MULTILINE)):
         yield "Dockerfile has a stage without a name"
-    known = {"${PYTHON_IMAGE}", "${UV_IMAGE}", *(stage for _, stage in stages)}
+    known = {"${PYTHON_IMAGE}", "${UV_IMAGE}", "${LAB_IMAGE}", *(stage for _, stage in stages)}
     for source, _ in stages:
         if source not in known:
             yield f"Dockerfile starts from {source}, which is no argument"
     for service, body in yaml.safe_load(baked.text("compose.yaml"))["services"].items():
+        if "build" not in body:
+            if body["image"] != house["image_prefix"] + versions["postgres_image"]:
+                yield f"service {service} uses the image {body['image']}, which is not in the versions table"
+            continue
         if not re.fullmatch(rf"{baked.context['project_slug']}-[a-z]+:dev", body["image"]):
             yield f"service {service} uses the image {body['image']}"
         if body["build"]["target"] not in {stage for _, stage in stages}:
             yield f"service {service} builds a stage that the Dockerfile does not have"
+    for name in (".github/workflows/ci.yaml", ".gitlab-ci.yml"):
+        text = baked.files.get(name, b"").decode()
+        for action in re.findall(r"uses: (.+)$", text, re.MULTILINE):
+            if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
+                yield f"{name} does not pin {action} by its commit"
+        for image in re.findall(r"(?:image|name): (\S*docker:\S+)$", text, re.MULTILINE):
+            if not image.startswith(f"{house['image_prefix']}{versions['docker_image']}-"):
+                yield f"{name} uses the image {image}, which is not in the versions table"
 
 
 def build_sources_exist(baked: Baked) -> Problems:
@@ -269,6 +298,21 @@ def locks_match(baked: Baked) -> Problems:
         yield "Jupyter is in the lock of process"
 
 
+# What the files of a project say if, and only if, something was chosen
+TRACES = {
+    ("dev_image", "jupyter"): r"quay\.io",
+    ("dev_image", "ml-workspace"): r"(?i)ml-?workspace|mltooling|workspace\.py|/workspace\b",
+    ("deploy", "api"): r"(?i)fastapi|uvicorn|\bapi\.py|\bAPI_PORT",
+    ("deploy", "dashboard"): r"(?i)streamlit|dashboard",
+    ("database", "duckdb"): r"(?i)duckdb",
+    ("database", "postgres"): r"(?i)postgres|psycopg|db-data",
+    ("tracking", "mlflow"): r"(?i)mlflow|tracking\.py",
+    ("accelerator", "nvidia"): r"(?i)nvidia|\bGPU",
+    ("ci", "github"): r"\.github/|github\.ref|push to GitHub",
+    ("ci", "gitlab"): r"(?i)gitlab",
+}
+
+
 def choices_show(baked: Baked) -> Problems:
     """What was chosen is what is there, and nothing of what was not chosen."""
     context = baked.context
@@ -286,6 +330,27 @@ def choices_show(baked: Baked) -> Problems:
     for choice, trace in {"uv": "uv pip sync", "pip": "pip --python"}.items():
         if (trace in baked.text("Dockerfile")) != (choice == context["installer"]):
             yield f"Dockerfile and the installer {context['installer']} do not agree on {trace!r}"
+    for (option, choice), pattern in TRACES.items():
+        # the locks also have what other packages need, and their own check
+        texts = {
+            name: content.decode() for name, content in baked.files.items() if not name.endswith((*BINARY, ".txt"))
+        }
+        found = sorted(name for name, text in texts.items() if re.search(pattern, name + "\n" + text))
+        if context.get(option) == choice and not found:
+            yield f"no file shows that {option} is {choice}"
+        if context.get(option) != choice and found:
+            yield f"{', '.join(found)}: {pattern!r} is a trace of {option} {choice}, which was not chosen"
+
+
+def short_names_match(baked: Baked) -> Problems:
+    """A short name in README.md is a target of the Makefile, and runs the very command beside it."""
+    makefile = dict(re.findall(r"^([a-z]+): ## .*\n\t(docker .+)$", baked.text("Makefile"), re.MULTILINE))
+    rows = re.findall(r"^\| `(docker compose [^`]+)` \| `make ([a-z]+)` \|", baked.text("README.md"), re.MULTILINE)
+    if not rows:
+        yield "README.md has no table of commands"
+    for command, target in rows:
+        if makefile.get(target) != command:
+            yield f"README.md says that make {target} runs {command!r}, the Makefile runs {makefile.get(target)!r}"
 
 
 CHECKS: list[Callable[[Baked], Problems]] = [
@@ -299,6 +364,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     images_pinned,
     build_sources_exist,
     locks_match,
+    short_names_match,
     choices_show,
 ]
 

@@ -3,23 +3,32 @@
 import contextlib
 import importlib.util
 import io
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import browser
 import cookiecutter.environment
 import cookiecutter.hooks
 import jinja2
 import pytest
 from cookiecutter.exceptions import FailedHookException
-from template import OPTIONS, ROOT, TREE
+from template import CHOICES, LOCAL, OPTIONS, ROOT, TREE, name, variants
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switches of this test run."""
+    parser.addoption("--triples", action="store_true", help="let the engine build all triples of choices, not pairs")
+    parser.addoption("--write", action="store_true", help="write docs/choices.md anew")
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,8 @@ def bake_times() -> list[float]:
 
 
 BAKE_TIMES: list[float] = []
-BUILT: list[str] = []
+PROVED: list[tuple[dict[str, str], list[str]]] = []
+BAKED_VARIANTS: set[str] = set()
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +137,8 @@ def bake(cookies_session, fast_engine) -> Bake:
             if result.exception is not None:
                 pytest.fail(f"{answers}: {result.exception!r}")
             baked[key] = Baked(result.project_path, result.context, template / TREE.name)
+            if template == ROOT and set(answers) == set(CHOICES):
+                BAKED_VARIANTS.add(name(answers))
         return baked[key]
 
     return call
@@ -173,10 +185,59 @@ def engine(compose_client) -> None:
         need("no Docker engine answers")
 
 
+@pytest.fixture(scope="session")
+def chromium() -> None:
+    """Need a browser."""
+    if reason := browser.missing():
+        need(reason)
+
+
+@pytest.fixture(scope="session")
+def devcontainer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the reference implementation's command line for dev containers, installed by npm."""
+    if shutil.which("npm") is None:
+        need("there is no npm")
+    folder = tmp_path_factory.mktemp("npm")
+    shutil.copy(ROOT / "tests/package.json", folder)
+    subprocess.run(["npm", "install", "--silent", "--no-package-lock"], cwd=folder, check=True)
+    return folder / "node_modules/.bin/devcontainer"
+
+
+DURATIONS: Counter[str] = Counter()
+CAUGHT: Counter[str] = Counter()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what each file of tests takes (seconds), and count the deliberate defects that were caught."""
+    DURATIONS[report.location[0]] += report.duration
+    if report.when == "call" and "test_a_defect_is_caught" in report.nodeid:
+        CAUGHT[report.outcome] += 1
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Say how many projects were generated and what it cost, and which variants the engine built."""
+    """Say how much was generated, built and caught, at what cost, and what each variant on the engine has proved."""
+    write = terminalreporter.write_line
     if BAKE_TIMES:
         middle = sorted(BAKE_TIMES)[len(BAKE_TIMES) // 2] * 1000
-        terminalreporter.write_line(f"{len(BAKE_TIMES)} projects baked, {middle:.0f} ms of CPU each (median)")
-    if BUILT:
-        terminalreporter.write_line(f"built and run by the engine: {', '.join(BUILT)}")
+        done = {name(variant) for variant in variants()} & BAKED_VARIANTS
+        write(f"{len(done)} of {len(variants())} variants baked")
+        write(f"{len(BAKE_TIMES)} bakes in all, with forks and odd answers; {middle:.0f} ms of CPU each (median)")
+    if CAUGHT:
+        write(f"{CAUGHT['passed']} of {sum(CAUGHT.values())} deliberate defects caught")
+    if PROVED:
+        write(f"{len(PROVED)} variants built and used by the engine:")
+    for row, facts in PROVED:
+        write(f"  {name(row)}")
+        for fact in facts:
+            write(f"    {fact}")
+    built = [row for row, facts in PROVED if facts]
+    if built:
+        write("pairs of choices that the engine built, of those that the rules allow:")
+        for one, two in itertools.combinations([option for option in CHOICES if option not in LOCAL], 2):
+            have = {(row[one], row[two]) for row in built}
+            wanted = {(variant[one], variant[two]) for variant in variants()}
+            missing = ", ".join(map("-".join, sorted(wanted - have)))
+            write(f"  {one + ' x ' + two:<32} {len(have)} of {len(wanted)}" + (f", not {missing}" if missing else ""))
+    for file, seconds in DURATIONS.most_common():
+        if seconds > 1:
+            write(f"{seconds:7.0f} s {file}")

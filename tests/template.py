@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,10 @@ TREE = ROOT / "{{cookiecutter.project_slug}}"
 CONTEXT = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 OPTIONS = {name: value for name, value in CONTEXT.items() if not name.startswith("_")}
 CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, list)}
+
+# Options whose choices change a few lines of text and no behaviour. Their other choices are tried with the defaults
+# of all other options; tests/test_variants.py proves that nothing else depends on them.
+LOCAL = {"license": {"Dockerfile", "LICENSE", "pyproject.toml"}}
 
 Variant = dict[str, str]
 
@@ -24,8 +29,16 @@ def broken_rule(variant: Variant, rules: list[dict] = CONTEXT["_rules"]) -> str:
 
 def variants() -> list[Variant]:
     """Return every combination of choices that no rule refuses, the defaults first."""
-    product = (dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values()))
+    pools = [choices[:1] if option in LOCAL else choices for option, choices in CHOICES.items()]
+    product = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*pools)]
+    product += [product[0] | {option: choice} for option in LOCAL for choice in CHOICES[option][1:]]
     return [variant for variant in product if not broken_rule(variant)]
+
+
+def refused() -> list[tuple[Variant, str]]:
+    """Return every combination of choices that a rule refuses, with its sentence."""
+    product = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
+    return [(variant, sentence) for variant in product if (sentence := broken_rule(variant))]
 
 
 def name(variant: Variant) -> str:
@@ -33,19 +46,30 @@ def name(variant: Variant) -> str:
     return "-".join(variant.values())
 
 
-def covering(rows: list[Variant], options: list[str]) -> list[Variant]:
-    """Return a few of `rows`, the first one always, in which each pair of choices that `rows` has occurs."""
+def tuples(row: Variant, options: list[str], together: int = 2) -> set[tuple]:
+    """Return the combinations of `together` choices that a variant has: pairs, unless told otherwise."""
+    choices = [(option, row[option]) for option in options]
+    return set(itertools.combinations(choices, min(together, len(options))))
 
-    def pairs(row: Variant) -> set:
-        return set(itertools.combinations([(option, row[option]) for option in options], min(2, len(options))))
 
-    chosen = rows[:1]
-    wanted = set().union(*map(pairs, rows)) - pairs(rows[0])
-    while wanted:
-        best = max(rows, key=lambda row: len(pairs(row) & wanted))
-        chosen.append(best)
-        wanted -= pairs(best)
-    return chosen
+def covering(rows: list[Variant], options: list[str], together: int = 2) -> list[Variant]:
+    """Return a few of `rows`, the first one always, in which each combination of choices that `rows` has occurs.
+
+    Takes what adds most, again and again; of several orders to start from, the one that needs the fewest rows.
+    """
+    having = [(row, tuples(row, options, together)) for row in rows]
+    everything = set().union(*(found for _, found in having))
+    best: list[Variant] = rows
+    for seed in range(20):
+        order = having[1:]
+        random.Random(seed).shuffle(order)
+        chosen, wanted = [having[0][0]], everything - having[0][1]
+        while wanted:
+            row, found = max(order, key=lambda each, wanted=wanted: len(each[1] & wanted))
+            chosen.append(row)
+            wanted = wanted - found
+        best = min(best, chosen, key=len)
+    return best
 
 
 def tracked(folder: str = ".") -> list[str]:

@@ -1,6 +1,7 @@
 """What the documents say is so."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,22 @@ def test_links_of_a_generated_readme_lead_somewhere(bake) -> None:
     baked = bake()
     for target in re.findall(r"\]\(([^)#]+)\)", baked.text("README.md")):
         assert target in baked.files
+
+
+def test_the_first_command_of_the_readme_makes_a_project(tmp_path) -> None:
+    clone = tmp_path / "ds-docker"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    for file in tracked():  # as the working tree has it
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, clone / file)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.+?)\n```$", readme.partition("## Make a project")[2], re.MULTILINE | re.DOTALL)
+    done = subprocess.run(["sh", "-c", blocks[0]], cwd=clone, input="\n" * 40, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "my-project is ready." in done.stdout
+    first, *_ = blocks[1].splitlines()
+    assert first == "cd ../my-project"
+    assert (clone / "../my-project/compose.yaml").exists()
 
 
 def test_ci_runs_the_very_command_of_the_readme() -> None:

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tomllib
 import yaml
-from checks import problems
+from checks import env_settings, problems
 from conftest import load_hook
-from template import CONTEXT, OPTIONS, ROOT, broken_rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from template import CHOICES, CONTEXT, OPTIONS, ROOT, broken_rule, covering, name, refused, variants
 
 PRE, POST = load_hook("pre_gen_project"), load_hook("post_gen_project")
 
@@ -89,11 +92,15 @@ def test_good_answers_pass() -> None:
     assert PRE.main(GOOD) is None
 
 
-def test_every_rule_refuses_with_its_sentence() -> None:
-    for rule in CONTEXT["_rules"]:
+def test_every_refused_combination_is_refused_with_the_sentence_of_its_rule() -> None:
+    for variant, sentence in refused():
         with pytest.raises(SystemExit) as stop:
-            PRE.main(GOOD | {option: choices[0] for option, choices in rule["when"].items()})
-        assert stop.value.code == f"Not generated. {rule['say']}"
+            PRE.main(GOOD | variant)
+        assert stop.value.code == f"Not generated. {sentence}"
+    sentences = {sentence for _, sentence in refused()}
+    for rule in CONTEXT["_rules"]:
+        possible = all(set(choices) & set(CHOICES[option]) for option, choices in rule["when"].items())
+        assert (rule["say"] in sentences) == possible
 
 
 def test_a_rule_that_a_fork_adds_is_obeyed() -> None:
@@ -110,9 +117,9 @@ def test_a_rule_that_a_fork_adds_is_obeyed() -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("Dockerfile", "python:3.13"),
+        ("Dockerfile", f"python:{CHOICES['python_version'][0]}"),
         ("LICENSE", "Your Name"),
-        ("pyproject.toml", ">=3.13"),
+        ("pyproject.toml", f">={CHOICES['python_version'][0]}"),
         ("requirements/lab.txt", "--hash"),
     ],
 )
@@ -124,13 +131,25 @@ def test_post_gen_refuses_a_tree_that_is_not_what_was_chosen(bake, file, text) -
         POST.main(baked.context, baked.path)
 
 
-def test_next_steps_show_the_token_on_a_terminal_only(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("PWD", str(tmp_path.parent))
-    settings = {"JUPYTER_TOKEN": "s3cret", "JUPYTER_PORT": "9999"}
-    shown = POST.next_steps(tmp_path, settings, terminal=True)
-    assert "http://127.0.0.1:9999/lab?token=s3cret\n" in shown
-    assert f'cd "{tmp_path.name}"' in shown
-    assert "s3cret" not in POST.next_steps(tmp_path, settings, terminal=False)
+@pytest.mark.parametrize("variant", covering(variants(), list(CHOICES), together=1), ids=name)
+def test_next_steps_show_the_folder_the_addresses_and_the_token_on_a_terminal_only(
+    bake, capsys, monkeypatch, variant
+) -> None:
+    baked = bake(project_name="Steps", **variant)
+    known = env_settings(baked.text(".env"))
+    monkeypatch.setenv("PWD", str(baked.path.parent))
+    POST.main(baked.context, baked.path)
+    shown = capsys.readouterr().out
+    assert 'cd "steps"' in shown
+    assert "http://127.0.0.1:8888/lab\n" in shown
+    for setting, value in known.items():
+        if setting.endswith("_PORT"):
+            assert f"http://127.0.0.1:{value}" in shown
+        if setting.endswith(("_TOKEN", "_PASSWORD")):
+            assert value not in shown
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    POST.main(baked.context, baked.path)
+    assert f"http://127.0.0.1:8888/lab?token={known['JUPYTER_TOKEN']}\n" in capsys.readouterr().out
 
 
 def test_setup_completes_an_older_dotenv_and_keeps_its_values(bake) -> None:
@@ -171,10 +190,34 @@ def test_hostile_text_arrives_unchanged(bake, text) -> None:
     project = tomllib.loads(baked.text("pyproject.toml"))["project"]
     assert project["description"] == text
     assert project["authors"][0]["name"] == text
+    assert json.loads(baked.text(".devcontainer/devcontainer.json"))["name"] == text
     assert text in baked.text("LICENSE")
     shown = text.replace("<", "&lt;")
     assert baked.text("README.md").startswith(f"# {shown}\n\n{shown}\n")
     assert not (baked.path / "pwned").exists()
+
+
+LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=300)
+SYNTAX = st.text("\"'`\\\\#:%$&*!|>-[]{}()<>@?~=,. \t" + "aZ0", min_size=1, max_size=60)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(text=st.one_of(LINE, SYNTAX))
+def test_any_line_of_text_arrives_unchanged_or_is_refused_in_one_sentence(bake, text) -> None:
+    fields = {"project_name": text, "description": text, "author_name": text}
+    if reason := PRE.text_problem("description", text):
+        with pytest.raises(SystemExit, match="Not generated"):
+            PRE.main(GOOD | fields)
+        assert reason.count("\n") == 0
+        return
+    baked = bake(project_slug="anything", **fields)
+    assert problems(baked) == {}
+    project = tomllib.loads(baked.text("pyproject.toml"))["project"]
+    assert (project["description"], project["authors"][0]["name"]) == (text, text)
+    assert json.loads(baked.text(".devcontainer/devcontainer.json"))["name"] == text
+    assert text in baked.text("LICENSE")
+    shown = text.replace("<", "&lt;")
+    assert baked.text("README.md").startswith(f"# {shown}\n\n{shown}\n")
 
 
 def command_line(*answers: str, folder) -> subprocess.CompletedProcess[str]:
@@ -199,26 +242,29 @@ def test_a_refusal_reaches_the_user_and_leaves_nothing(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_stock_engine_and_real_hooks_write_the_same_bytes(bake, tmp_path) -> None:
-    for answers in (
-        {},
-        {"installer": "pip", "python_version": "3.14", "license": "Apache-2.0", "author_name": 'A "B" \\ C'},
-    ):
-        slug = "stock" if answers else "my-project"
-        answers = answers | {"project_slug": slug}
-        done = command_line(*(f"{key}={value}" for key, value in answers.items()), folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "docker compose up --wait" in done.stdout
-        fast = bake(**answers)
-        token = fast.text(".env").partition("JUPYTER_TOKEN=")[2].split()[0]
-        for name, content in fast.files.items():
-            real = (tmp_path / slug / name).read_bytes()
-            if name == ".env":
-                assert real != content
-                assert len(real) == len(content)
-                assert token not in done.stdout
-            else:
-                assert real == content, name
+STOCK = [*covering(variants(), list(CHOICES), together=1), {"author_name": 'A "B" \\ C', "project_slug": "stock"}]
+
+
+@pytest.mark.parametrize("answers", STOCK, ids=name)
+def test_the_stock_engine_and_real_hooks_write_the_same_bytes(bake, tmp_path, answers) -> None:
+    done = command_line(*(f"{key}={value}" for key, value in answers.items()), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "docker compose up --wait" in done.stdout
+    fast = bake(**answers)
+    real = tmp_path / fast.path.name
+
+    def paths(root: Path) -> set[str]:
+        return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+
+    assert paths(real) == paths(fast.path)
+    token = env_settings((real / ".env").read_text())["JUPYTER_TOKEN"]
+    assert token not in done.stdout
+    for file, content in fast.files.items():
+        if file == ".env":
+            assert (real / file).read_bytes() != content
+            assert (real / file).stat().st_size == len(content)
+        else:
+            assert (real / file).read_bytes() == content, file
 
 
 def test_no_answer_of_a_project_is_a_secret(bake) -> None:

@@ -20,6 +20,10 @@ RENDERED = [
 SHORT = [path.relative_to(ROOT).as_posix() for path in RENDERED]
 
 
+# A house that drops a choice may leave its label, and with it what the template has for it.
+LABELS = CONTEXT["__prompts__"]
+
+
 def undeclared(source: str) -> list[str]:
     """Say which options and choices a template names that cookiecutter.json does not have."""
     tree = ENVIRONMENT.parse(source)
@@ -33,7 +37,7 @@ def undeclared(source: str) -> list[str]:
         for operand in node.ops:
             values = operand.expr.items if isinstance(operand.expr, (nodes.List, nodes.Tuple)) else [operand.expr]
             for value in values:
-                if option in CHOICES and getattr(value, "value", None) not in CHOICES[option]:
+                if option in CHOICES and getattr(value, "value", None) not in LABELS[option]:
                     found.append(f"{option} has no choice {getattr(value, 'value', value)!r}")
     return found
 
@@ -70,21 +74,27 @@ def test_no_folder_name_is_conditional() -> None:
 PARSERS = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": yaml.safe_load, ".ipynb": json.loads, ".json": json.loads}
 
 
-@pytest.mark.parametrize("path", [path for path in RENDERED if path.suffix in PARSERS], ids=lambda path: path.name)
+def suffix(path: Path) -> str:
+    """Return the ending of a file's name, whatever condition the name stands under."""
+    return Path(re.sub(r"\{%.*?%\}", "", path.name)).suffix
+
+
+@pytest.mark.parametrize("path", [path for path in RENDERED if suffix(path) in PARSERS], ids=lambda path: path.name)
 def test_a_file_is_valid_in_its_language_before_it_is_rendered(path: Path) -> None:
     """Line statements are comments there; an expression stands for one word."""
     if path.parent.name == "hooks":
         source = path.read_text(encoding="utf-8")
     else:
         source = re.sub(r"\{\{.*?\}\}", "placeholder", path.read_text(encoding="utf-8"))
-    PARSERS[path.suffix](source)
+        source = re.sub(r"^\{% include .*? %\}$", "", source, flags=re.MULTILINE)
+    PARSERS[suffix(path)](source)
 
 
 def test_every_option_and_every_choice_has_a_prompt() -> None:
     prompts = CONTEXT["__prompts__"]
     assert list(prompts) == list(OPTIONS)
     for option, choices in CHOICES.items():
-        assert list(prompts[option]) == ["__prompt__", *choices]
+        assert {"__prompt__", *choices} <= set(prompts[option])
 
 
 def test_tool_versions_are_the_same_everywhere() -> None:
@@ -92,3 +102,6 @@ def test_tool_versions_are_the_same_everywhere() -> None:
     for tool in ("ruff", "uv"):
         assert ours[tool] == CONTEXT["_versions"][tool]
     assert list(CONTEXT["_versions"]["python_image"]) == CHOICES["python_version"]
+    assert {"python", *CONTEXT["_versions"]["lab_image"]} >= set(CHOICES["dev_image"])
+    workflow = (ROOT / ".github/workflows/test.yaml").read_text()
+    assert f"actions/checkout@{CONTEXT['_versions']['actions']['actions/checkout']}" in workflow

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from template import ROOT, name, tracked, variants
+from template import CHOICES, ROOT, covering, name, tracked, variants
 
 TOOLS = Path(sys.executable).parent
 
@@ -29,11 +30,12 @@ def distinct(bake, tmp_path_factory):
     def find(file: str) -> list[Path]:
         found: dict[bytes, Path] = {}
         for variant in variants():
-            content = bake(**variant).files[file]
-            if content not in found:
+            content = bake(**variant).files.get(file)
+            if content is not None and content not in found:
                 found[content] = folder / name(variant) / file
                 found[content].parent.mkdir(parents=True, exist_ok=True)
                 found[content].write_bytes(content)
+        assert found, f"no variant has {file}"
         return list(found.values())
 
     return find
@@ -60,7 +62,65 @@ def test_compose_reads_every_variant_with_every_profile(bake, compose_client) ->
         assert done.stderr == ""
         for service, body in json.loads(done.stdout)["services"].items():
             assert all(port["host_ip"] == "127.0.0.1" for port in body.get("ports", [])), service
-    assert len(texts) == 2
+    assert len(texts) > 1
+
+
+def test_docker_checks_every_dockerfile(bake, engine) -> None:
+    seen = set()
+    for variant in variants():
+        baked = bake(**variant)
+        if baked.text("Dockerfile") in seen:
+            continue
+        seen.add(baked.text("Dockerfile"))
+        stages = re.findall(r"^FROM \S+ AS (lab|process|tools)$", baked.text("Dockerfile"), re.MULTILINE)
+        assert len(stages) == 3
+        for stage in stages:
+            command = ["docker", "build", "--check", "--target", stage, "."]
+            done = subprocess.run(command, cwd=baked.path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{name(variant)}, {stage}: {done.stdout}{done.stderr}"
+
+
+def test_types_of_every_variant(bake, tmp_path) -> None:
+    """Packages of the project are not installed here: what comes from them counts as known."""
+    seen = set()
+    for variant in variants():
+        baked = bake(**variant)
+        sources = tuple(item for item in baked.files.items() if item[0].startswith(("src/", "docker/")))
+        if sources not in seen:
+            seen.add(sources)
+            options = (f"--cache-dir={tmp_path}", f"--python-version={variant['python_version']}")
+            tool("mypy", "--ignore-missing-imports", *options, "src", "docker", cwd=baked.path)
+
+
+YAMLLINT = """
+extends: default
+rules:
+  braces: disable
+  brackets: disable
+  comments: {min-spaces-from-content: 1}
+  document-start: disable
+  line-length: disable
+  truthy: {check-keys: false}
+"""
+
+
+def test_yaml_of_every_variant(distinct) -> None:
+    files = [
+        "compose.yaml",
+        "compose.gpu.yaml",
+        ".github/workflows/ci.yaml",
+        ".github/dependabot.yml",
+        ".gitlab-ci.yml",
+    ]
+    tool("yamllint", "--strict", "--config-data", YAMLLINT, *(path for file in files for path in distinct(file)))
+    tool("yamllint", "--strict", "--config-data", YAMLLINT, *distinct(".pre-commit-config.yaml"))
+    tool("pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
+
+
+def test_markdown_of_every_pair_of_choices_and_of_the_template(bake) -> None:
+    own = [ROOT / file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
+    files = [*own, *(bake(**row).path / "README.md" for row in covering(variants(), list(CHOICES)))]
+    tool("pymarkdown", "--disable-rules", "line-length,no-inline-html", "scan", *files)
 
 
 def test_ruff_on_every_variant(bake) -> None:
@@ -88,6 +148,18 @@ def test_workflows() -> None:
     tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     tool("check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github/dependabot.yml")
     tool("zizmor", "--offline", "--quiet", "--pedantic", *workflows)
+
+
+def test_workflows_of_every_variant(bake, distinct) -> None:
+    checked = {
+        "vendor.github-workflows": distinct(".github/workflows/ci.yaml"),
+        "vendor.dependabot": distinct(".github/dependabot.yml"),
+        "vendor.gitlab-ci": distinct(".gitlab-ci.yml"),
+    }
+    for schema, files in checked.items():
+        tool("check-jsonschema", "--builtin-schema", schema, *files)
+    github = next(bake(**variant).path for variant in variants() if variant["ci"] == "github")
+    tool("zizmor", "--offline", "--quiet", "--pedantic", github / ".github")
 
 
 def test_the_projects_own_hooks_pass_on_a_fresh_bake_and_catch_what_they_are_for(bake, tmp_path, monkeypatch) -> None:

@@ -69,14 +69,31 @@ def write_env(folder: Path) -> dict[str, str]:
     return settings(text)
 
 
+def addresses(values: dict[str, str], *, token: bool) -> str:
+    """Return a line for each address that this project can be opened at, JupyterLab's with its token or without."""
+    found = {"JupyterLab": f"{values['JUPYTER_PORT']}/lab" + (f"?token={values['JUPYTER_TOKEN']}" if token else "")}
+#% if cookiecutter.deploy == 'api'
+    found["API"] = f"{values['API_PORT']}/docs"
+#% endif
+#% if cookiecutter.deploy == 'dashboard'
+    found["Dashboard"] = values["DASHBOARD_PORT"]
+#% endif
+#% if cookiecutter.tracking == 'mlflow'
+    found["MLflow"] = values["MLFLOW_PORT"]
+#% endif
+    return "\n".join(f"  {name:<11} http://127.0.0.1:{rest}" for name, rest in found.items())
+
+
 def main() -> None:
-    """Write .env here and say where JupyterLab will be; the token is shown on a terminal only."""
+    """Write .env here and say what will be where; the token is shown on a terminal only."""
     try:
         values = write_env(Path.cwd())
     except OSError as error:
         sys.exit(f"Cannot write .env: {error}. Run this in the project's folder, as its owner.")
-    token = f"?token={values['JUPYTER_TOKEN']}" if sys.stdout.isatty() else ", its token is JUPYTER_TOKEN in .env"
-    print(f".env is ready. JupyterLab, once it is up: http://127.0.0.1:{values['JUPYTER_PORT']}/lab{token}")
+    terminal = sys.stdout.isatty()
+    hint = "" if terminal else "\n\nJupyterLab's token is JUPYTER_TOKEN in .env."
+    print(".env is ready. Once all is up (docker compose up --wait), open\n")
+    print(addresses(values, token=terminal) + hint)
 
 
 if __name__ == "__main__":

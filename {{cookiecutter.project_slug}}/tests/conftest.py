@@ -1,11 +1,18 @@
 """What the tests share: the command line in an empty folder, and inputs made from the sample."""
 
 import sys
+#% if cookiecutter.database == 'postgres'
+from collections.abc import Callable, Iterator
+#% else
 from collections.abc import Callable
+#% endif
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+#% if cookiecutter.database == 'postgres'
+import psycopg
+#% endif
 import pytest
 
 from {{ cookiecutter.package_name }} import cli, data
@@ -20,10 +27,28 @@ class Done:
     err: str
 
 
+#% if cookiecutter.database == 'postgres'
+@pytest.fixture(scope="session", autouse=True)
+def test_database() -> Iterator[None]:
+    """Give the tests a database of their own on the server, and take it away again."""
+    address = cli.load().database.get_secret_value()
+    remove = "DROP DATABASE IF EXISTS pipeline_test WITH (FORCE)"
+    with psycopg.connect(address, autocommit=True) as connection, pytest.MonkeyPatch.context() as patch:
+        connection.execute(remove)
+        connection.execute("CREATE DATABASE pipeline_test")
+        patch.setenv("PIPELINE_DATABASE", psycopg.conninfo.make_conninfo(address, dbname="pipeline_test"))
+        yield
+        connection.execute(remove)
+
+
+#% endif
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Return a function that calls the command line in the empty folder `tmp_path`, as a user would."""
     monkeypatch.chdir(tmp_path)
+#% if cookiecutter.tracking == 'mlflow'
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+#% endif
     for name in ("INPUT", "SEED", "MODELS", "REPORTS"):
         monkeypatch.delenv(f"PIPELINE_{name}", raising=False)
 

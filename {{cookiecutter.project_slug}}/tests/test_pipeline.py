@@ -22,6 +22,9 @@ RESULTS = {
     "reports/metrics.json",
     "reports/report.html",
     "reports/run.json",
+#% if cookiecutter.database == 'duckdb'
+    "reports/tables/predictions.parquet",
+#% endif
 }
 
 
@@ -84,7 +87,11 @@ def test_settings_come_from_the_command_line_then_the_environment_then_dotenv(ru
 def test_progress_in_a_log_is_plain_lines(run) -> None:
     done = run("run")
     assert [line.split()[:2] for line in done.err.splitlines()] == [
+#% if cookiecutter.tracking == 'mlflow'
+        ["1/6", "read"], ["2/6", "prepare"], ["3/6", "train"], ["4/6", "evaluate"], ["5/6", "report"], ["6/6", "log"]
+#% else
         ["1/5", "read"], ["2/5", "prepare"], ["3/5", "train"], ["4/5", "evaluate"], ["5/5", "report"]
+#% endif
     ]  # fmt: skip
     assert "\x1b" not in done.err
     assert done.out.startswith("Done. Open ")

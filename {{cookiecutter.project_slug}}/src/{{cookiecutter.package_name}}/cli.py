@@ -1,4 +1,4 @@
-"""The command line: `run` does everything, `check` only reads and checks the input."""
+"""The command line: `run` does everything, `check` reads and checks the input, `store` makes it a table."""
 
 import io
 import platform
@@ -12,7 +12,11 @@ from typing import Annotated
 import joblib
 import typer
 
-from . import __version__, data, model, outputs, report
+#% if cookiecutter.tracking == 'mlflow'
+from . import __version__, data, database, model, outputs, report, tracking
+#% else
+from . import __version__, data, database, model, outputs, report
+#% endif
 from .errors import PipelineError
 from .progress import Steps
 from .settings import Settings, load
@@ -27,10 +31,11 @@ def _option(name: str) -> typer.models.OptionInfo:
     return typer.Option(help=Settings.model_fields[name].description, show_default="the setting, see .env")
 
 
-Input = Annotated[Path | None, _option("input")]
+Input = Annotated[str | None, _option("input")]
 Models = Annotated[Path | None, _option("models")]
 Reports = Annotated[Path | None, _option("reports")]
 Seed = Annotated[int | None, _option("seed")]
+Table = Annotated[str, typer.Option(help="Name of the table: lower-case letters, digits and _")]
 
 
 @app.command()
@@ -38,9 +43,9 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
     """Read, check, prepare, train, evaluate and report."""
     settings = load(input=input, models=models, reports=reports, seed=seed)
     outputs.writable(settings.models, settings.reports)
-    steps = Steps(5)
+    steps = Steps({{ 6 if cookiecutter.tracking == 'mlflow' else 5 }})
     with steps.step("read") as notes:
-        rows, sources = data.read(settings.input)
+        rows, sources = data.read(settings.input, settings)
         notes.append(f"{rows.height} rows from {', '.join(source.path for source in sources)}")
     with steps.step("prepare") as notes:
         train_rows, test_rows = model.split(rows, settings.test_share, settings.seed)
@@ -58,24 +63,40 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
         }
         record = _record(settings, sources)
         page = settings.reports / "report.html"
-        outputs.write(
-            {
-                settings.models / "model.joblib": _dump(fitted),
-                **{settings.reports / "figures" / f"{name}.png": content for name, content in figures.items()},
-                settings.reports / "metrics.json": report.as_json(metrics).encode(),
-                settings.reports / "run.json": report.as_json(record).encode(),
-                page: report.page(rows, metrics, record, figures).encode(),
-            }
-        )
+        files = {
+            settings.models / "model.joblib": _dump(fitted),
+            **{settings.reports / "figures" / f"{name}.png": content for name, content in figures.items()},
+            settings.reports / "metrics.json": report.as_json(metrics).encode(),
+            settings.reports / "run.json": report.as_json(record).encode(),
+            page: report.page(rows, metrics, record, figures).encode(),
+        }
+        predictions = test_rows.hstack(model.predict(fitted, test_rows))
+        with database.storing({"predictions": predictions}, settings) as tables:
+            outputs.write(files | tables)
         notes.append(str(page))
+#% if cookiecutter.tracking == 'mlflow'
+    with steps.step("log") as notes:
+        notes.append(tracking.log(record, metrics, list(files)))
+#% endif
     typer.echo(f"Done. Open {page} in a browser; the model is {settings.models / 'model.joblib'}.")
 
 
 @app.command()
 def check(input: Input = None) -> None:
     """Read and check the input, and write nothing."""
-    rows, sources = data.read(load(input=input).input)
+    settings = load(input=input)
+    rows, sources = data.read(settings.input, settings)
     typer.echo(f"Good: {rows.height} rows in {len(sources)} file{'s' if len(sources) > 1 else ''}.")
+
+
+@app.command()
+def store(table: Table, input: Input = None) -> None:
+    """Read and check the input, and store it as a table that queries can name."""
+    settings = load(input=input)
+    rows, _ = data.read(settings.input, settings)
+    with database.storing({table: rows}, settings) as tables:
+        outputs.write(tables)
+    typer.echo(f"Stored {rows.height} rows. To use them: run --input 'SELECT * FROM {table}'")
 
 
 def main() -> None:

@@ -1,21 +1,25 @@
-"""Read the input: the packaged sample, one file, or a folder of files."""
+"""Read the input: the packaged sample, one file, a folder of files, or the result of a query."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from . import database
 from .errors import EmptyError, InputError
 from .schema import check
+from .settings import Settings
 
 SAMPLE = Path(__file__).parent / "sample" / "penguins.csv"
 KINDS = (".csv", ".parquet")
+QUERY = re.compile(r"\s*(SELECT|WITH|FROM)\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file that was read: its path as given, the SHA-256 of its bytes, and its number of rows."""
+    """One file or query that was read: its name as given, the SHA-256 of its content, and its number of rows."""
 
     path: str
     sha256: str
@@ -41,21 +45,32 @@ def files(path: Path | None) -> list[Path]:
     return [path]
 
 
-def read(path: Path | None = None) -> tuple[pl.DataFrame, list[Source]]:
-    """Return the checked rows of all files below `path` (see `schema.Penguins`), and where they came from.
+def read(source: str | Path | None = None, settings: Settings | None = None) -> tuple[pl.DataFrame, list[Source]]:
+    """Return the checked rows (see `schema.Penguins`) of a file, of all files in a folder, or of a query.
 
-    Raises InputError, ColumnError, ValueRangeError or EmptyError with the file and the place.
+    Also returns where they came from. None stands for the packaged sample. Raises InputError, ColumnError,
+    ValueRangeError, EmptyError or DatabaseError with the file and the place.
     """
+    if source is not None and QUERY.match(str(source)):
+        return _read_query(str(source), settings)
     frames, sources = [], []
-    for file in files(path):
+    for file in files(Path(source) if source else None):
         frame = check(_read_one(file), file)
         frames.append(frame)
         name = f"packaged sample {file.name}" if file == SAMPLE else file.as_posix()
         sources.append(Source(name, hashlib.sha256(file.read_bytes()).hexdigest(), frame.height))
     rows = pl.concat(frames)
     if rows.is_empty():
-        raise EmptyError(f"{path} has no rows below its header. Name an input that has some.")
+        raise EmptyError(f"{source} has no rows below its header. Name an input that has some.")
     return rows, sources
+
+
+def _read_query(sql: str, settings: Settings | None) -> tuple[pl.DataFrame, list[Source]]:
+    """Return the checked rows that the database answers with, and the query as their source."""
+    rows = check(database.query(sql, settings), "The query's result")
+    if rows.is_empty():
+        raise EmptyError("The query's result has no rows. Change the query, or store some first.")
+    return rows, [Source(sql, hashlib.sha256(rows.write_csv().encode()).hexdigest(), rows.height)]
 
 
 def _read_one(file: Path) -> pl.DataFrame:

@@ -41,3 +41,17 @@ class OutputError(PipelineError):
     """The results cannot be written."""
 
     exit_code = 7
+
+
+#% if cookiecutter.tracking == 'mlflow'
+class TrackingError(PipelineError):
+    """The results are written, but the run could not be logged."""
+
+    exit_code = 9
+
+
+#% endif
+class DatabaseError(PipelineError):
+    """A query makes no sense to the database, or the database does not answer."""
+
+    exit_code = 8

@@ -20,10 +20,14 @@ CATEGORIES = {"island": ISLANDS, "sex": [*SEXES, "unknown"]}
 TARGET = "species"
 
 
+def features(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the features (rows x 6: `NUMBERS`, then `CATEGORIES`) of checked rows."""
+    return rows.select(*NUMBERS, "island", pl.col("sex").fill_null("unknown"))
+
+
 def prepare(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """Return features (rows x 6: `NUMBERS`, then `CATEGORIES`) and species (rows) of checked rows."""
-    features = rows.select(*NUMBERS, "island", pl.col("sex").fill_null("unknown"))
-    return features, rows[TARGET]
+    """Return features (rows x 6) and species (rows) of checked rows."""
+    return features(rows), rows[TARGET]
 
 
 def split(rows: pl.DataFrame, test_share: float, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -51,14 +55,20 @@ def train(rows: pl.DataFrame, seed: int) -> Pipeline:
     return make_pipeline(columns, LogisticRegression(max_iter=1000, random_state=seed)).fit(*prepare(rows))
 
 
+def predict(model: Pipeline, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the likeliest species of each row, and its probability between 0 and 1 (rows x 2)."""
+    chances = model.predict_proba(features(rows))
+    return pl.DataFrame({"predicted": model.classes_[chances.argmax(axis=1)], "probability": chances.max(axis=1)})
+
+
 def evaluate(model: Pipeline, train_rows: pl.DataFrame, test_rows: pl.DataFrame, seed: int) -> dict[str, object]:
     """Return how well the model does on rows it has not seen, against always naming the commonest species.
 
     Shares are between 0 and 1, rounded to 6 digits. `importance`: accuracy lost when a feature is shuffled.
     """
-    features, truth = prepare(test_rows)
-    guess = model.predict(features)
-    baseline = DummyClassifier().fit(*prepare(train_rows)).predict(features)
+    known, truth = prepare(test_rows)
+    guess = model.predict(known)
+    baseline = DummyClassifier().fit(*prepare(train_rows)).predict(known)
     labels = [str(label) for label in model.classes_]
     details = classification_report(truth, guess, labels=labels, output_dict=True, zero_division=0)
     accuracy = accuracy_score(truth, guess)
@@ -70,13 +80,12 @@ def evaluate(model: Pipeline, train_rows: pl.DataFrame, test_rows: pl.DataFrame,
         "species": {name: {key: round(value, 6) for key, value in details[name].items()} for name in labels},
         "confusion": {"labels": labels, "counts": confusion_matrix(truth, guess, labels=labels).tolist()},
         "importance": {
-            name: round(accuracy - _accuracy_without(name, model, features, truth, seed), 6)
-            for name in features.columns
+            name: round(accuracy - _accuracy_without(name, model, known, truth, seed), 6) for name in known.columns
         },
     }
 
 
-def _accuracy_without(name: str, model: Pipeline, features: pl.DataFrame, truth: pl.Series, seed: int) -> float:
+def _accuracy_without(name: str, model: Pipeline, known: pl.DataFrame, truth: pl.Series, seed: int) -> float:
     """Return the accuracy, the mean of 20 tries, when the values of one feature are shuffled among the rows."""
-    shuffled = (features.with_columns(pl.col(name).shuffle(seed + i)) for i in range(20))
+    shuffled = (known.with_columns(pl.col(name).shuffle(seed + i)) for i in range(20))
     return mean(accuracy_score(truth, model.predict(some)) for some in shuffled)

@@ -1,5 +1,6 @@
 """Write results: all of them or none, so that the last good ones stay until new ones are complete."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -33,6 +34,8 @@ def write(files: dict[Path, bytes]) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial = target.with_name(f".{target.name}.partial")
                 partials[partial] = target
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 with partial.open("wb") as file:
                     file.write(content)
                     file.flush()

@@ -35,7 +35,7 @@ RULES = {"isin": "is none of", "greater_than_or_equal_to": "is below", "less_tha
 COLUMNS = Penguins.to_schema().columns
 
 
-def check(frame: pl.DataFrame, source: Path) -> pl.DataFrame:
+def check(frame: pl.DataFrame, source: Path | str) -> pl.DataFrame:
     """Return the columns of `Penguins`, in their types, of a `frame` read from `source`; same number of rows.
 
     Raises ColumnError or ValueRangeError, which name the first wrong place. Rows count from 1, after the header.
@@ -66,7 +66,7 @@ def check(frame: pl.DataFrame, source: Path) -> pl.DataFrame:
         raise ValueRangeError(_sentence(source, row, name, reason, error.failure_cases.height)) from None
 
 
-def _sentence(source: Path, row: int, column: str, reason: str, wrong: int) -> str:
+def _sentence(source: Path | str, row: int, column: str, reason: str, wrong: int) -> str:
     """Say where the first wrong value is, why it is wrong, how many there are, and what to do."""
     return (
         f"{source}, row {row + 1}, column {column}: {reason} ({wrong} wrong in all). "

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+#% if cookiecutter.database == 'postgres'
+from pydantic import Field, SecretStr, ValidationError
+#% else
 from pydantic import Field, ValidationError
+#% endif
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingError
@@ -15,10 +19,15 @@ class Settings(BaseSettings):
         env_prefix="PIPELINE_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    input: Path | None = Field(None, description="CSV or Parquet file, or a folder of them (default: the sample)")
+    input: str | None = Field(
+        None, description="CSV or Parquet file, a folder of them, or a SELECT query (default: the sample)"
+    )
     models: Path = Field(Path("models"), description="Folder for the model")
     reports: Path = Field(Path("reports"), description="Folder for the report, figures and metrics")
     seed: int = Field(0, ge=0, lt=2**32, description="Number that all randomness starts from")
+#% if cookiecutter.database == 'postgres'
+    database: SecretStr = Field(SecretStr(""), description="postgresql://user:password@host:port/name")
+#% endif
     test_share: float = Field(0.25, gt=0, lt=1, description="Share of the rows kept for the test")
 
 

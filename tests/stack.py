@@ -1,0 +1,118 @@
+"""One generated project on the engine: driven by its own Compose commands, as its owner would."""
+
+import functools
+import hashlib
+import http.client
+import json
+import re
+import shutil
+import socket
+import subprocess
+import uuid
+from pathlib import Path
+
+import websocket
+
+
+class Stack:
+    """One generated project, driven by its own Compose commands as its owner would."""
+
+    def __init__(self, path: Path) -> None:
+        """Take a project that has its .env."""
+        self.path = path
+        self.proved: list[str] = []
+        self.extra_images: list[str] = []
+
+    @functools.cached_property
+    def settings(self) -> dict[str, str]:
+        """Return what .env says."""
+        lines = (line for line in (self.path / ".env").read_text().splitlines() if line and line[0] != "#")
+        return dict(line.split("=", 1) for line in lines)
+
+    def run(self, *command: object, code: int = 0) -> str:
+        """Run a program in the project; fail unless it exits with `code`. Returns all that it said."""
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, f"{command} exited with {done.returncode}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def compose(self, *arguments: object, code: int = 0) -> str:
+        """Run `docker compose` in the project."""
+        return self.run("docker", "compose", *arguments, code=code)
+
+    def ask(self, service: str, path: str, body: object = None, host: str | None = None) -> tuple[int, str]:
+        """Return the status and the text that a service answers with on the host; `body` is sent as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.settings[f"{service}_PORT"]), timeout=30)
+        headers = {"Content-Type": "application/json"} | ({"Host": host} if host else {})
+        connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def in_kernel(self, code: str) -> str:
+        """Return what a notebook cell prints, run by JupyterLab's server in its default kernel."""
+        token = self.settings["JUPYTER_TOKEN"]
+        status, text = self.ask("JUPYTER", f"/api/kernels?token={token}", {"path": "notebooks"})
+        assert status == 201, text
+        address = f"ws://127.0.0.1:{self.settings['JUPYTER_PORT']}/api/kernels/{json.loads(text)['id']}/channels?token={token}"
+        channel = websocket.create_connection(address, timeout=60)
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
+        header |= {"username": "", "session": uuid.uuid4().hex}
+        content = {"code": code, "silent": False}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        channel.send(json.dumps(message))
+        printed = ""
+        while True:
+            answer = json.loads(channel.recv())
+            if answer["parent_header"].get("msg_id") != header["msg_id"]:
+                continue
+            if answer["msg_type"] == "error":
+                raise AssertionError("\n".join(answer["content"]["traceback"]))
+            if answer["msg_type"] == "stream":
+                printed += answer["content"]["text"]
+            if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
+                channel.close()
+                return printed
+
+    def container(self, service: str) -> dict:
+        """Return what the engine knows about the running container of a service."""
+        return json.loads(self.run("docker", "inspect", self.compose("ps", "--quiet", service).strip()))[0]
+
+    def results(self) -> dict[str, str]:
+        """Return the SHA-256 of each result."""
+        files = [file for folder in ("models", "reports") for file in (self.path / folder).rglob("*") if file.is_file()]
+        return {str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    def remove(self) -> None:
+        """Take away containers, volumes, networks and images of this project, and nothing else."""
+        self.compose("--profile", "*", "down", "--volumes", "--rmi", "local", "--remove-orphans")
+        for image in self.extra_images:
+            self.run("docker", "image", "rm", image)
+        # images that a rebuild took the tag from
+        label = f"label=com.docker.compose.project={self.path.name}"
+        self.run("docker", "image", "prune", "--force", "--filter", label)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def free_ports(env: Path) -> None:
+    """Give every port in an .env file a number that is free on this machine."""
+    env.write_text(re.sub(r"(?m)^(\w+_PORT)=\d+$", lambda match: f"{match[1]}={free_port()}", env.read_text()))
+
+
+def project(bake, folder: Path, **answers: str) -> Stack:
+    """Generate a project of its own name and port into `folder`."""
+    slug = f"dsd-{uuid.uuid4().hex[:8]}"
+    path = Path(shutil.copytree(bake(project_slug=slug, **answers).path, folder / slug, copy_function=shutil.copy2))
+    free_ports(path / ".env")
+    return Stack(path)
