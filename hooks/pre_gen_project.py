@@ -9,6 +9,7 @@ import unicodedata
 FREE_TEXT = ("project_name", "description", "author_name", "author_email")
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 MODULE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NAMES = {"project_slug": (SLUG, "my-project"), "package_name": (MODULE, "my_project")}
 EMAIL = re.compile(r"[^@\s<>\"\\]+@[^@\s<>\"\\]+\.[^@\s<>\"\\.]+")
 LONGEST_NAME = 40  # a container's host name has room for 63, with Compose's own parts around it
 LONGEST_TEXT = 300
@@ -59,20 +60,26 @@ def name_problem(name: str, value: str, pattern: re.Pattern[str], example: str, 
 def rule_problem(context: dict) -> str:
     """Return the sentence of the first rule in cookiecutter.json that the choices break, or nothing."""
     for rule in context["_rules"]:
-        if all(context[option] in choices for option, choices in rule["when"].items()):
+        if all(context.get(option) in choices for option, choices in rule["when"].items()):
             return rule["say"]
     return ""
 
 
+def problem(context: dict) -> str:
+    """Return, in one sentence, the first thing that cannot work in the answers given so far, or nothing."""
+    reserved = set(context["_reserved_names"].split())
+    problems = [text_problem(name, context[name]) for name in FREE_TEXT if name in context]
+    for name, (pattern, example) in NAMES.items():
+        if name in context:
+            problems.append(name_problem(name, context[name], pattern, example, reserved))
+    problems.append(rule_problem(context))
+    return next(filter(None, problems), "").encode("ascii", "backslashreplace").decode()
+
+
 def main(context: dict) -> None:
     """Exit with one sentence on standard error if an answer or a combination of choices cannot work."""
-    reserved = set(context["_reserved_names"].split())
-    problems = [text_problem(name, context[name]) for name in FREE_TEXT]
-    problems.append(name_problem("project_slug", context["project_slug"], SLUG, "my-project", reserved))
-    problems.append(name_problem("package_name", context["package_name"], MODULE, "my_project", reserved))
-    problems.append(rule_problem(context))
-    for problem in filter(None, problems):
-        sys.exit("Not generated. " + problem.encode("ascii", "backslashreplace").decode())
+    if reason := problem(context):
+        sys.exit(f"Not generated. {reason}")
 
 
 if __name__ == "__main__":

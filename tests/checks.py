@@ -26,6 +26,18 @@ SERVICE = re.compile(
 )
 
 
+SHELL_BLOCK = re.compile(r"^```sh\n(.+?)\n```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"`((?:docker|make|pre-commit|python3?|cookiecutter|cruft|git|\.venv/bin/\S+) [^`\n]+)`")
+
+
+def shown_commands(markdown: str) -> list[str]:
+    """Return the commands that a document shows, in its order: lines of shell blocks, and `commands` in the text."""
+    found = []
+    for number, part in enumerate(re.split(SHELL_BLOCK, markdown)):
+        found += part.splitlines() if number % 2 else COMMAND.findall(part)
+    return list(dict.fromkeys(found))
+
+
 # ---- one file at a time; the same file is checked once, however many projects have it
 
 
@@ -55,7 +67,8 @@ def whitespace(name: str, text: str) -> Problems:
         if "\t" in line and name != "Makefile":
             yield f":{number} has a tab"
     allowed = 2 if name.endswith(".py") else 1
-    if "\n" * (allowed + 2) in text and name != "LICENSE":
+    prose = re.sub(r"^```python\n.*?^```$", "code", text, flags=re.MULTILINE | re.DOTALL)
+    if "\n" * (allowed + 2) in prose and name != "LICENSE":
         yield f" has more than {allowed} empty lines in a row"
 
 
@@ -68,13 +81,19 @@ def leftovers(name: str, text: str) -> Problems:
             yield f":{number} has a rest of the template: {line.strip()}"
 
 
+@cache
+def parsed(content: bytes) -> dict:
+    """Return what a YAML file says; the same content is parsed once. Not to be changed by who gets it."""
+    return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def syntax(name: str, text: str) -> Problems:
     """Parse the file as what its name says it is."""
     path = Path(name)
     parse: dict[str, Callable] = {
         ".py": ast.parse,
         ".toml": tomllib.loads,
-        ".yaml": yaml.safe_load,
+        ".yaml": lambda source: parsed(source.encode()),
         ".json": json.loads,
         ".ipynb": lambda source: nbformat.validate(nbformat.reads(source, as_version=4)),
         ".env": env_settings,
@@ -104,15 +123,15 @@ def env_settings(text: str) -> dict[str, str]:
 # ---- the whole project
 
 
+name_of = cache(Environment().from_string)
+
+
 def exact_files(baked: Baked) -> Problems:
     """The project has the files that the template's names stand for, .env, and no others."""
-    environment = Environment()
     expected = {".env"}
     for path in baked.template.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            name = environment.from_string(path.relative_to(baked.template).as_posix()).render(
-                cookiecutter=baked.context
-            )
+            name = name_of(path.relative_to(baked.template).as_posix()).render(cookiecutter=baked.context)
             if name and not name.endswith("/"):
                 expected.add(name)
     for name in sorted(expected - set(baked.files)):
@@ -131,10 +150,10 @@ def settings_documented(baked: Baked) -> Problems:
     """compose.yaml, .env.example and .env agree on which settings there are, and on their defaults."""
     compose = baked.text("compose.yaml")
     example, own = env_settings(baked.text(".env.example")), env_settings(baked.text(".env"))
-    parsed = yaml.safe_load(compose)
+    whole = parsed(baked.files["compose.yaml"])
     used = set(VARIABLE.findall(compose))
-    used |= {name for name, value in parsed["x-build"]["args"].items() if value is None}
-    used |= {secret["environment"] for secret in parsed.get("secrets", {}).values()}
+    used |= {name for name, value in whole["x-build"]["args"].items() if value is None}
+    used |= {secret["environment"] for secret in whole.get("secrets", {}).values()}
     for name in sorted(used - set(example)):
         yield f"compose.yaml uses {name}, which .env.example does not name"
     used |= set(VARIABLE.findall(baked.text(".env.example")))
@@ -163,7 +182,7 @@ def secrets_are_fresh(baked: Baked) -> Problems:
 
 def loopback_only(baked: Baked) -> Problems:
     """Ports are published on 127.0.0.1, and no container shares the host's network or has a fixed name."""
-    for service, body in yaml.safe_load(baked.text("compose.yaml"))["services"].items():
+    for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         for port in body.get("ports", []):
             if not str(port).startswith("127.0.0.1:"):
                 yield f"service {service} publishes {port}"
@@ -185,7 +204,7 @@ def hardened(baked: Baked) -> Problems:
         "mem_limit": bool,
         "pids_limit": bool,
     }
-    services = yaml.safe_load(baked.text("compose.yaml"))["services"]
+    services = parsed(baked.files["compose.yaml"])["services"]
     for service, body in services.items():
         for key, good in wanted.items():
             if key not in body or not good(body[key]):
@@ -203,7 +222,7 @@ def hardened(baked: Baked) -> Problems:
 
 def services_exist(baked: Baked) -> Problems:
     """Every service that a file tells people to use is in compose.yaml."""
-    services = set(yaml.safe_load(baked.text("compose.yaml"))["services"])
+    services = set(parsed(baked.files["compose.yaml"])["services"])
     for name, content in baked.files.items():
         if not name.endswith(BINARY):
             for service in set(SERVICE.findall(content.decode())) - services:
@@ -211,7 +230,7 @@ def services_exist(baked: Baked) -> Problems:
     container = json.loads(baked.text(".devcontainer/devcontainer.json"))
     named = {".devcontainer/devcontainer.json": {container["service"], *container["runServices"]}}
     if "compose.gpu.yaml" in baked.files:
-        named["compose.gpu.yaml"] = set(yaml.safe_load(baked.text("compose.gpu.yaml"))["services"])
+        named["compose.gpu.yaml"] = set(parsed(baked.files["compose.gpu.yaml"])["services"])
     for name, some in named.items():
         for service in some - services:
             yield f"{name} names the service {service}, which compose.yaml does not have"
@@ -234,7 +253,7 @@ def images_pinned(baked: Baked) -> Problems:
     for source, _ in stages:
         if source not in known:
             yield f"Dockerfile starts from {source}, which is no argument"
-    for service, body in yaml.safe_load(baked.text("compose.yaml"))["services"].items():
+    for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         if "build" not in body:
             if body["image"] != house["image_prefix"] + versions["postgres_image"]:
                 yield f"service {service} uses the image {body['image']}, which is not in the versions table"
@@ -313,6 +332,16 @@ TRACES = {
 }
 
 
+@cache
+def traces(name: str, content: bytes) -> frozenset[tuple[str, str]]:
+    """Return the choices that a file, or its name, says something of."""
+    # the locks also have what other packages need, and their own check
+    if name.endswith((*BINARY, ".txt")):
+        return frozenset()
+    text = f"{name}\n{content.decode()}"
+    return frozenset(choice for choice, pattern in TRACES.items() if re.search(pattern, text))
+
+
 def choices_show(baked: Baked) -> Problems:
     """What was chosen is what is there, and nothing of what was not chosen."""
     context = baked.context
@@ -330,22 +359,19 @@ def choices_show(baked: Baked) -> Problems:
     for choice, trace in {"uv": "uv pip sync", "pip": "pip --python"}.items():
         if (trace in baked.text("Dockerfile")) != (choice == context["installer"]):
             yield f"Dockerfile and the installer {context['installer']} do not agree on {trace!r}"
-    for (option, choice), pattern in TRACES.items():
-        # the locks also have what other packages need, and their own check
-        texts = {
-            name: content.decode() for name, content in baked.files.items() if not name.endswith((*BINARY, ".txt"))
-        }
-        found = sorted(name for name, text in texts.items() if re.search(pattern, name + "\n" + text))
+    seen = {name: traces(name, content) for name, content in baked.files.items()}
+    for option, choice in TRACES:
+        found = sorted(name for name, choices in seen.items() if (option, choice) in choices)
         if context.get(option) == choice and not found:
             yield f"no file shows that {option} is {choice}"
         if context.get(option) != choice and found:
-            yield f"{', '.join(found)}: {pattern!r} is a trace of {option} {choice}, which was not chosen"
+            yield f"{', '.join(found)} show {option} {choice}, which was not chosen"
 
 
 def short_names_match(baked: Baked) -> Problems:
     """A short name in README.md is a target of the Makefile, and runs the very command beside it."""
-    makefile = dict(re.findall(r"^([a-z]+): ## .*\n\t(docker .+)$", baked.text("Makefile"), re.MULTILINE))
-    rows = re.findall(r"^\| `(docker compose [^`]+)` \| `make ([a-z]+)` \|", baked.text("README.md"), re.MULTILINE)
+    makefile = dict(re.findall(r"^([a-z]+): ## .*\n\t((?:docker|python3) .+)$", baked.text("Makefile"), re.MULTILINE))
+    rows = re.findall(r"^\| `((?:docker|python3) [^`]+)` \| `make ([a-z]+)` \|", baked.text("README.md"), re.MULTILINE)
     if not rows:
         yield "README.md has no table of commands"
     for command, target in rows:

@@ -1,5 +1,6 @@
 """Bake, once for each set of answers and as fast as it can be done; and reach the engine."""
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -19,10 +20,9 @@ from pathlib import Path
 import browser
 import cookiecutter.environment
 import cookiecutter.hooks
-import jinja2
 import pytest
 from cookiecutter.exceptions import FailedHookException
-from template import CHOICES, LOCAL, OPTIONS, ROOT, TREE, name, variants
+from template import CHOICES, OPTIONS, ROOT, SHAPING, TREE, name, tracked, variants
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,35 +61,22 @@ def load_hook(name: str):
     return module
 
 
-class Bytecode(jinja2.BytecodeCache):
-    """Keeps compiled templates in memory: cookiecutter compiles every file again for each bake."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.compiled = {}
-
-    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        """Give back what was compiled from the same source."""
-        bucket.code = self.compiled.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        """Remember what was compiled."""
-        self.compiled[bucket.key, bucket.checksum] = bucket.code
-
-
 @pytest.fixture(scope="session")
 def fast_engine() -> Iterator[None]:
-    """Make bakes fast: compiled templates are kept, hooks are called and not started as programs.
+    """Make bakes fast: each template is compiled once, not again for each bake; hooks are called, not started.
 
-    tests/test_command_line.py proves that the stock engine, started as a user starts it, writes the same bytes.
+    tests/test_hooks.py proves that the stock engine, started as a user starts it, writes the same bytes.
     """
     with pytest.MonkeyPatch.context() as patch:
-        stock = cookiecutter.environment.StrictEnvironment.__init__
-        cache = Bytecode()
+        stock = cookiecutter.environment.StrictEnvironment.compile
+        compiled: dict[tuple, object] = {}
         hooks = {name: load_hook(name) for name in ("pre_gen_project", "post_gen_project")}
 
-        def init(self, **options: object) -> None:
-            stock(self, bytecode_cache=cache, **options)
+        def compile_once(self, source: str, *name: str | None) -> object:
+            syntax = (self.line_statement_prefix, self.trim_blocks, self.lstrip_blocks)
+            if (key := (source, name, syntax)) not in compiled:
+                compiled[key] = stock(self, source, *name)
+            return compiled[key]
 
         def run_hook(name: str, project_dir: str, context: dict) -> None:
             if name not in hooks:
@@ -102,7 +89,7 @@ def fast_engine() -> Iterator[None]:
             except SystemExit as stop:
                 raise FailedHookException(str(stop.code)) from None
 
-        patch.setattr(cookiecutter.environment.StrictEnvironment, "__init__", init)
+        patch.setattr(cookiecutter.environment.StrictEnvironment, "compile", compile_once)
         patch.setattr(cookiecutter.hooks, "run_hook", run_hook)
         yield
 
@@ -156,9 +143,16 @@ def no_litter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def fork(tmp_path: Path) -> Path:
     """Return a copy of the template that a test may change."""
-    copy = tmp_path / "fork"
-    ignore = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".venv")
-    return Path(shutil.copytree(ROOT, copy, ignore=ignore))
+    return copy_of_template(tmp_path / "fork")
+
+
+def copy_of_template(folder: Path) -> Path:
+    """Copy what git would give to whoever clones this repository into `folder`, and return it."""
+    for file in tracked():
+        target = folder / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, target)
+    return folder
 
 
 def need(reason: str) -> None:
@@ -233,11 +227,12 @@ def pytest_terminal_summary(terminalreporter) -> None:
     built = [row for row, facts in PROVED if facts]
     if built:
         write("pairs of choices that the engine built, of those that the rules allow:")
-        for one, two in itertools.combinations([option for option in CHOICES if option not in LOCAL], 2):
+        for one, two in itertools.combinations(SHAPING, 2):
             have = {(row[one], row[two]) for row in built}
             wanted = {(variant[one], variant[two]) for variant in variants()}
             missing = ", ".join(map("-".join, sorted(wanted - have)))
             write(f"  {one + ' x ' + two:<32} {len(have)} of {len(wanted)}" + (f", not {missing}" if missing else ""))
     for file, seconds in DURATIONS.most_common():
         if seconds > 1:
-            write(f"{seconds:7.0f} s {file}")
+            layer = ast.get_docstring(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+            write(f"{seconds:7.0f} s {file}: {layer}")

@@ -15,6 +15,23 @@ CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, l
 # Options whose choices change a few lines of text and no behaviour. Their other choices are tried with the defaults
 # of all other options; tests/test_variants.py proves that nothing else depends on them.
 LOCAL = {"license": {"Dockerfile", "LICENSE", "pyproject.toml"}}
+SHAPING = [option for option in CHOICES if option not in LOCAL]
+
+# What people type, and what means something in some language that it lands in
+HOSTILE = [
+    """quotes " ' ` and \\ backslash""",
+    "yes",
+    "null",
+    "1.0",
+    "# not a comment: $HOME ${PATH} %d %(x)s $$",
+    "- [ ] *markdown* | _table_ | <b>bold</b> & &amp; ~~~",
+    "key: value, [list], {map} !tag &anchor *alias",
+    "'''triple''' \"\"\"quotes\"\"\"",
+    "$(touch pwned) `touch pwned` ; rm -rf . && true",
+    "\u6570\u636e\u79d1\u5b66 \u0414\u0430\u043d\u043d\u044b\u0435 \u0628\u064a\u0627\u0646\u0627\u062a \u05e0\u05ea\u05d5\u05e0\u05d9\u05dd",  # noqa: E501
+    "\U0001f427 and \U0001f1e6\U0001f1f6 and \u202eright to left",
+    "x" * 300,
+]
 
 Variant = dict[str, str]
 

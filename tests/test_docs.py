@@ -1,13 +1,15 @@
 """What the documents say is so."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import proofs
 import pytest
-from template import ROOT, tracked
+from checks import shown_commands
+from conftest import copy_of_template
+from template import CHOICES, LOCAL, ROOT, SHAPING, covering, tracked, variants
 
 DOCUMENTS = [file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
 
@@ -42,12 +44,39 @@ def test_links_of_a_generated_readme_lead_somewhere(bake) -> None:
         assert target in baked.files
 
 
+# Commands that the template's own documents show -> the test that runs them
+COMMANDS = {
+    "python3 -m venv .venv && .venv/bin/pip install --quiet cookiecutter": "test_the_first_command_of_the_readme_makes_a_project",
+    "python3 -m venv .venv && .venv/bin/pip install --quiet -r": "test_ci_runs_the_very_command_of_the_readme",
+    ".venv/bin/python -m pytest": "test_ci_runs_the_very_command_of_the_readme",
+    "cd ../my-project": "test_the_first_command_of_the_readme_makes_a_project",
+    "cookiecutter ": "test_the_stock_engine_and_real_hooks_write_the_same_bytes",
+    "cruft ": "test_an_update_keeps_local_edits_and_dotenv",
+    "python scripts/readme.py": "test_the_tables_of_the_readme_are_up_to_date",
+    "python scripts/lock.py": "test_the_locks_are_what_the_project_itself_would_make",
+    "pre-commit install": "test_ruff_on_the_template_itself",
+}
+
+
+def test_every_command_that_a_document_shows_is_run_by_a_test(bake) -> None:
+    """A generated README's commands are run by the engine, on the variants of the cover."""
+    cover = covering([row for row in variants() if all(row[each] == CHOICES[each][0] for each in LOCAL)], SHAPING)
+    run = {command for row in cover for command in shown_commands(bake(**row).text("README.md"))}
+    generated = {command for row in variants() for command in shown_commands(bake(**row).text("README.md"))}
+    assert generated - run == set()
+    known = {**proofs.COMMANDS, **COMMANDS}
+    for document in DOCUMENTS:
+        for command in shown_commands((ROOT / document).read_text(encoding="utf-8")):
+            assert command in run or command.startswith(tuple(known)), f"{document}: {command} is run by no test"
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
+    for test in known.values():
+        assert f"def {test}(" in tests, test
+
+
 def test_the_first_command_of_the_readme_makes_a_project(tmp_path) -> None:
     clone = tmp_path / "ds-docker"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    for file in tracked():  # as the working tree has it
-        (clone / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, clone / file)
+    copy_of_template(clone)  # as the working tree has it
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.+?)\n```$", readme.partition("## Make a project")[2], re.MULTILINE | re.DOTALL)
     done = subprocess.run(["sh", "-c", blocks[0]], cwd=clone, input="\n" * 40, capture_output=True, text=True)

@@ -14,15 +14,13 @@ from pathlib import Path
 import proofs
 import pytest
 import yaml
-from checks import pins
+from checks import pins, shown_commands
 from conftest import PROVED
 from packaging.requirements import Requirement
 from stack import Stack, free_ports, project
-from template import CHOICES, LOCAL, covering, name, variants
+from template import CHOICES, HOSTILE, LOCAL, SHAPING, covering, name, variants
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-SHAPING = [option for option in CHOICES if option not in LOCAL]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -276,12 +274,6 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
     stack.proved.append("locks: as it would make them")
 
 
-# Commands of a generated README.md that are not run as they stand, and why
-ELSEWHERE = {
-    "docker compose run --rm --entrypoint nvidia-smi process": "needs a GPU; see the test of it",
-    "PYTHONPATH": "needs a machine without Docker; see the test of it",
-    "python3": "the same, with pip",
-}
 DONE: set[str] = set()
 
 
@@ -289,12 +281,10 @@ def test_every_command_of_the_readme_does_what_it_says(stack) -> None:
     """Those that no earlier variant has run, in their order."""
     package = next((stack.path / "src").iterdir())
     shutil.copy(package / "sample/penguins.csv", stack.path / "data/penguins.csv")
-    text = (stack.path / "README.md").read_text()
-    blocks = re.findall(r"^```sh\n(.+?)\n```$", text, re.MULTILINE | re.DOTALL)
-    commands = [line for block in blocks for line in block.splitlines()]
+    commands = shown_commands((stack.path / "README.md").read_text())
     assert len(commands) > 5
     for command in commands:
-        if command in DONE or command.startswith(tuple(ELSEWHERE)):
+        if command in DONE or command.startswith(tuple(proofs.COMMANDS)):
             continue
         DONE.add(command)
         with_port = command.replace("127.0.0.1:8000", f"127.0.0.1:{stack.settings.get('API_PORT')}")
@@ -303,6 +293,7 @@ def test_every_command_of_the_readme_does_what_it_says(stack) -> None:
             assert '"species":"Chinstrap"' in said
         stack.proved.append(f"README: {command[:90]}")
     (stack.path / "data/penguins.csv").unlink()
+    stack.compose("up", "--wait")  # one of them is `down`
 
 
 def test_every_service_stops_by_itself_and_the_dev_container_opens(stack, devcontainer) -> None:
@@ -375,7 +366,7 @@ def test_a_fresh_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_pat
         clone.compose("up", "--wait")
         clone.compose("run", "--rm", "process")
         clone.compose("run", "--rm", "lock")
-        script = "touch notebooks/new.ipynb && git status --short && whoami && python -c 'import polars'"
+        script = "touch notebooks/new.ipynb && git status --short && whoami && pre-commit install && python -c 'import polars'"
         clone.compose("exec", "lab", "bash", "-lc", script)
         clone.in_kernel("from pathlib import Path; Path('from-kernel/deep').mkdir(parents=True)")
         clone.in_kernel("from pathlib import Path; Path('from-kernel/deep/file').write_text('x')")
@@ -432,6 +423,10 @@ def test_a_dependency_is_added_and_taken_out_by_one_command(bake, tmp_path, inst
         assert all(
             (file.stat().st_uid, file.stat().st_gid) == (owner.st_uid, owner.st_gid) for file in requirements.iterdir()
         )
+        if installer == "uv":
+            assert "Prepared 1 package" in stack.compose("build", "--progress", "plain", "process")
+        else:
+            assert stack.compose("build", "--progress", "plain", "process").count(" Collecting ") == 1
         assert "humanize" in stack.compose(
             "run", "--rm", "--entrypoint", "python", "process", "-c", "import humanize as h; print(h)"
         )
@@ -442,6 +437,9 @@ def test_a_dependency_is_added_and_taken_out_by_one_command(bake, tmp_path, inst
         pyproject.write_text(re.sub(r'    "pandera.*\n', "", original))
         assert "  - pandera==" in stack.compose("run", "--rm", "lock")
         assert (requirements / "base.txt").read_bytes() == (requirements / "process.txt").read_bytes()
+        pyproject.write_text(original)
+        assert stack.compose("run", "--rm", "lock", "--upgrade").count(" packages, ") == 2
+        assert stack.compose("run", "--rm", "lock", "--upgrade-package", "typer").count(" 0 new or changed") == 2
         assert sorted(file.name for file in requirements.iterdir()) == sorted(before)
     finally:
         stack.remove()
@@ -502,15 +500,18 @@ def test_readmes_line_for_life_without_docker_gives_the_same_results(bake, tmp_p
 
 
 def test_labels_carry_hostile_text_unchanged(bake, tmp_path) -> None:
-    text = """quotes " ' ` \\ and $HOME ${PATH} # \U0001f427"""
-    made = project(bake, tmp_path, description=text, license="Proprietary")
-    try:
-        made.compose("build", "process")
-        labels = json.loads(made.run("docker", "inspect", f"{made.path.name}-process:dev"))[0]["Config"]["Labels"]
+    texts = ["""quotes " ' ` \\ and $HOME ${PATH} # \U0001f427""", *HOSTILE]
+    tag = f"dsd-labels-{uuid.uuid4().hex[:8]}"
+    for text in texts:
+        baked = bake(project_slug="labels", project_name=text, description=text, author_name=text)
+        label = re.search(r"^LABEL (?:.*\\\n)*.*", baked.text("Dockerfile"), re.MULTILINE)[0]
+        stack = Stack(tmp_path)
+        (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{label}\n")
+        stack.run("docker", "build", "--quiet", "--tag", tag, ".")
+        labels = json.loads(stack.run("docker", "inspect", tag))[0]["Config"]["Labels"]
+        stack.run("docker", "image", "rm", tag)
         assert labels["org.opencontainers.image.description"] == text
-        assert labels["org.opencontainers.image.licenses"] == "LicenseRef-Proprietary"
-    finally:
-        made.remove()
+        assert labels["org.opencontainers.image.title"] == "labels"
 
 
 def test_a_house_sets_its_certificate_and_mirror_in_one_place(bake, fork, tmp_path) -> None:

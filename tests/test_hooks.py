@@ -12,7 +12,7 @@ from checks import env_settings, problems
 from conftest import load_hook
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from template import CHOICES, CONTEXT, OPTIONS, ROOT, broken_rule, covering, name, refused, variants
+from template import CHOICES, CONTEXT, HOSTILE, OPTIONS, ROOT, broken_rule, covering, name, refused, variants
 
 PRE, POST = load_hook("pre_gen_project"), load_hook("post_gen_project")
 
@@ -168,21 +168,6 @@ def test_setup_completes_an_older_dotenv_and_keeps_its_values(bake) -> None:
     assert env.read_text() == after
 
 
-HOSTILE = [
-    """quotes " ' ` and \\ backslash""",
-    "yes",
-    "null",
-    "1.0",
-    "# not a comment: $HOME ${PATH} %d %(x)s $$",
-    "- [ ] *markdown* | _table_ | <b>bold</b> & &amp; ~~~",
-    "key: value, [list], {map} !tag &anchor *alias",
-    "'''triple''' \"\"\"quotes\"\"\"",
-    "$(touch pwned) `touch pwned` ; rm -rf . && true",
-    "\u6570\u636e\u79d1\u5b66 \u0414\u0430\u043d\u043d\u044b\u0435 \u0628\u064a\u0627\u0646\u0627\u062a \u05e0\u05ea\u05d5\u05e0\u05d9\u05dd \U0001f427\U0001f1e6\U0001f1f6",
-    "x" * 300,
-]
-
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_arrives_unchanged(bake, text) -> None:
     baked = bake(project_name=text, project_slug="hostile", description=text, author_name=text)
@@ -220,6 +205,26 @@ def test_any_line_of_text_arrives_unchanged_or_is_refused_in_one_sentence(bake, 
     assert baked.text("README.md").startswith(f"# {shown}\n\n{shown}\n")
 
 
+NAME = st.one_of(LINE, SYNTAX, st.from_regex(PRE.SLUG, fullmatch=True), st.from_regex(PRE.MODULE, fullmatch=True))
+ADDRESS = st.one_of(LINE, SYNTAX, st.from_regex(PRE.EMAIL, fullmatch=True))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(slug=NAME, package=NAME, email=ADDRESS)
+def test_any_name_or_address_arrives_unchanged_or_is_refused_in_one_sentence(bake, slug, package, email) -> None:
+    for option, value in {"project_slug": slug, "package_name": package, "author_email": email}.items():
+        if reason := PRE.problem(GOOD | {option: value}):
+            assert reason.startswith(f"{option} ")
+            assert reason.count("\n") == 0
+            continue
+        baked = bake(**{option: value})
+        assert problems(baked) == {}
+        project = tomllib.loads(baked.text("pyproject.toml"))["project"]
+        shown = {"project_slug": project["name"], "author_email": project["authors"][0]["email"]}
+        assert shown.get(option, value) == value
+        assert f"src/{baked.context['package_name']}/cli.py" in baked.files
+
+
 def command_line(*answers: str, folder) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
@@ -237,9 +242,31 @@ def command_line(*answers: str, folder) -> subprocess.CompletedProcess[str]:
 
 def test_a_refusal_reaches_the_user_and_leaves_nothing(tmp_path) -> None:
     done = command_line("project_slug=Bad Name", folder=tmp_path)
-    assert done.returncode != 0
-    assert "Not generated. project_slug 'Bad Name' cannot be used: type lower-case letters" in done.stderr
+    assert done.returncode == 1
+    sentence = "Not generated. project_slug 'Bad Name' cannot be used: type lower-case letters"
+    assert done.stdout.startswith(sentence)
+    assert done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_choice_that_cannot_work_with_an_earlier_one_is_refused_at_once(tmp_path) -> None:
+    """Each refused pair of choices, typed at the prompts: nothing is asked after the second of the two."""
+    asked = list(OPTIONS)
+    for rule in CONTEXT["_rules"]:
+        typed = next((variant for variant, sentence in refused() if sentence == rule["say"]), None)
+        if typed is None:  # a house has dropped the choice
+            continue
+        numbers = [str(CHOICES[each].index(typed[each]) + 1) if each in CHOICES else "" for each in asked]
+        command = [sys.executable, "-m", "cookiecutter", "--default-config", "-o", str(tmp_path), str(ROOT)]
+        done = subprocess.run(command, input="\n".join(numbers) + "\n", capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stdout.endswith(f"Not generated. {rule['say']}\n")
+        last = max(asked.index(option) for option in rule["when"])
+        assert f"[{last + 1}/{len(asked)}]" in done.stdout
+        assert f"[{last + 2}/{len(asked)}]" not in done.stdout
+        assert "Traceback" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 STOCK = [*covering(variants(), list(CHOICES), together=1), {"author_name": 'A "B" \\ C', "project_slug": "stock"}]

@@ -95,6 +95,8 @@ def test_every_option_and_every_choice_has_a_prompt() -> None:
     assert list(prompts) == list(OPTIONS)
     for option, choices in CHOICES.items():
         assert {"__prompt__", *choices} <= set(prompts[option])
+        # on a terminal of 80 columns, each stands on a line of its own
+        assert max(len(f"    1 - {label}") for label in prompts[option].values()) <= 80
 
 
 def test_tool_versions_are_the_same_everywhere() -> None:

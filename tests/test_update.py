@@ -54,8 +54,11 @@ def test_an_update_keeps_local_edits_and_dotenv(upstream, project) -> None:
     git(project, "commit", "--quiet", "--all", "--message", "Edit")
     makefile.write_text(makefile.read_text().replace("follow what the services say", "read what the services say"))
     options = json.loads((upstream / "cookiecutter.json").read_text())
-    added = {"colour": ["blue", "red"]}  # an option that did not exist when the project was made
-    (upstream / "cookiecutter.json").write_text(json.dumps({**added, **options}))
+    # an option, and a choice of an old one, that did not exist when the project was made
+    added = {"colour": ["blue", "red"], "license": [*options["license"], "House-1.0"]}
+    (upstream / "templates/licenses/House-1.0.txt").write_text("Copyright {{ cookiecutter.author_name }}\n")
+    (upstream / "cookiecutter.json").write_text(json.dumps({**options, **added}))
+    git(upstream, "add", "--all")
     git(upstream, "commit", "--quiet", "--all", "--message", "Newer")
 
     done = cruft(project, "update", "--skip-apply-ask", "--allow-untracked-files")
@@ -65,6 +68,16 @@ def test_an_update_keeps_local_edits_and_dotenv(upstream, project) -> None:
     assert (project / ".env").read_text() == env
     assert list(project.rglob("*.rej")) == []
     assert json.loads((project / ".cruft.json").read_text())["context"]["cookiecutter"]["colour"] == "blue"
+    assert (project / "LICENSE").read_text().startswith("MIT License")
+
+    # and both can be taken up later
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "Update")
+    answers = json.dumps({"license": "House-1.0", "colour": "red"})
+    done = cruft(project, "update", "--skip-apply-ask", "--allow-untracked-files", "--variables-to-update", answers)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert (project / "LICENSE").read_text() == "Copyright Your Name\n"
+    assert list(project.rglob("*.rej")) == []
 
 
 def test_an_answer_with_every_kind_of_quote_survives_an_update(upstream, tmp_path) -> None:
