@@ -7,4 +7,5 @@ RUN apt-get update \
     && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh
 #% set lock = 'lab'
 {% include 'install.Dockerfile' %}
+COPY docker/jupyter_server_config.py /etc/jupyter/
 {% include 'lab/jupyterlab.Dockerfile' %}
