@@ -1,5 +1,6 @@
 """A real browser, as people have one."""
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.wait import WebDriverWait
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -23,8 +26,8 @@ def missing() -> str:
 
 
 @contextmanager
-def page(address: str, width: int = 1280, height: int = 800) -> Iterator[webdriver.Chrome]:
-    """Open a page in a window of this size (pixels); below 600 wide it is a phone's."""
+def page(address: str, width: int = 1280, height: int = 800, scheme: str = "light") -> Iterator[webdriver.Chrome]:
+    """Open a page in a window of this size (pixels), below 600 wide a phone's, for who prefers a colour scheme."""
     options = Options()
     options.binary_location = next(filter(None, map(shutil.which, PROGRAMS)))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -34,6 +37,8 @@ def page(address: str, width: int = 1280, height: int = 800) -> Iterator[webdriv
     try:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
         for _ in range(3):
             driver.get(address)
             time.sleep(1)
@@ -46,12 +51,17 @@ def page(address: str, width: int = 1280, height: int = 800) -> Iterator[webdriv
         driver.quit()
 
 
+def text(driver: webdriver.Chrome) -> str:
+    """Return the text that a page shows; none while it has no body yet."""
+    return driver.execute_script("return document.body ? document.body.innerText : ''")
+
+
 def wait_for(driver: webdriver.Chrome, *texts: str, seconds: float = 60) -> str:
     """Return the text of the page once it has all of `texts`. Raises AssertionError with what it has instead."""
     end = time.monotonic() + seconds
     while True:
-        shown = driver.find_element(By.TAG_NAME, "body").text
-        if all(text in shown for text in texts):
+        shown = text(driver)
+        if all(each in shown for each in texts):
             return shown
         assert time.monotonic() < end, f"the page has not all of {texts}: {shown[:2000]}"
         time.sleep(0.3)
@@ -63,6 +73,52 @@ def errors(driver: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
 
+def figures(driver: webdriver.Chrome) -> int:
+    """Scroll to the first figure of a notebook, and return how many pixels of it are seen, once there are some."""
+    image = WebDriverWait(driver, 60).until(lambda page: page.find_element(By.CSS_SELECTOR, ".jp-RenderedImage img"))
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", image)
+    return image.size["width"] * image.size["height"] if image.is_displayed() else 0
+
+
 def fits(driver: webdriver.Chrome) -> bool:
     """Say whether the page is no wider than its window."""
     return driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def click(driver: webdriver.Chrome, selector: str) -> None:
+    """Click what a CSS selector finds first, as soon as it can be clicked."""
+    WebDriverWait(driver, 60).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
+
+
+def log_in(driver: webdriver.Chrome, token: str) -> None:
+    """Type the token into JupyterLab's login page and wait for what it hides."""
+    driver.find_element(By.ID, "password_input").send_keys(token)
+    click(driver, "#login_submit")
+    wait_for(driver, "File", "Kernel", "Help")
+
+
+def choose(driver: webdriver.Chrome, menu: str, command: str) -> None:
+    """Choose a command of one of JupyterLab's menus."""
+    driver.find_element(By.XPATH, f"//div[@id='jp-MainMenu']//div[text()='{menu}']").click()
+    click(driver, f".lm-Menu-item[data-command='{command}']")
+
+
+def run_notebook(driver: webdriver.Chrome, code_cells: int) -> None:
+    """Run all cells of the notebook that JupyterLab shows, by its menu, wait for the last one, and save.
+
+    Cells that are far from the window are not in the page, so the last one's number tells that all are done.
+    """
+    for _ in range(3):  # JupyterLab can miss the command while the kernel is only just there
+        wait_for(driver, "| Idle")
+        choose(driver, "Run", "runmenu:run-all")
+        time.sleep(2)
+        if re.search(r"\[(\*|\d+)\]:", text(driver)):
+            break
+    wait_for(driver, f"[{code_cells}]:", "| Idle")
+    choose(driver, "File", "docmanager:save")
+
+
+def brightness(driver: webdriver.Chrome, colour: str) -> float:
+    """Return how bright a colour of the page's body is, by the name of its CSS property: 0 is black, 1 is white."""
+    shown = driver.find_element(By.TAG_NAME, "body").value_of_css_property(colour)
+    return sum(map(int, re.findall(r"\d+", shown)[:3])) / (3 * 255)

@@ -38,6 +38,12 @@ def shown_commands(markdown: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def documents(files: dict[str, bytes]) -> str:
+    """Return the text of a generated project's README.md and docs/, one after the other."""
+    names = ["README.md", *sorted(name for name in files if name.startswith("docs/") and name.endswith(".md"))]
+    return "\n".join(files[name].decode() for name in names)
+
+
 # ---- one file at a time; the same file is checked once, however many projects have it
 
 

@@ -5,6 +5,7 @@ it proved.
 """
 
 import json
+import time
 from collections.abc import Generator
 
 import browser
@@ -16,17 +17,40 @@ PENGUIN = {"island": "Biscoe", "bill_length_mm": 50, "bill_depth_mm": 15, "flipp
 
 
 def lab(stack: Stack) -> Proof:
-    """Nobody gets in without the token."""
+    """Lets nobody in without the token; has a notebook, a terminal and Git that work, and says what it uses."""
     token = stack.settings["JUPYTER_TOKEN"]
     assert stack.ask("JUPYTER", "/api/status")[0] == 403
     assert stack.ask("JUPYTER", "/api/status?token=wrong")[0] == 403
     assert stack.ask("JUPYTER", f"/api/status?token={token}")[0] == 200
+    own = (stack.path / "docker/jupyter_server_config.py").exists()  # other images have a server of their own
     status, page = stack.ask("JUPYTER", f"/lab?token={token}")
     assert status == 200
     if stack.container("lab")["Config"]["User"] != "0:0":  # ml-workspace's own server has no such plugin
         assert '"@jupyterlab/apputils-extension:announcements"' in page  # among the disabled extensions
+    assert "/opt/venv/bin/pytest" in stack.in_terminal("git --version; command -v pytest; echo $((6*7))", "\n42")
+
+    notebook = stack.path / "notebooks/01-explore.ipynb"
+    committed = notebook.read_bytes()
+    cells = [cell for cell in json.loads(committed)["cells"] if cell["cell_type"] == "code"]
+    address = f"http://127.0.0.1:{stack.settings['JUPYTER_PORT']}/lab/tree/notebooks/{notebook.name}"
+    with browser.page(address) as page:
+        browser.log_in(page, token)
+        browser.run_notebook(page, len(cells))
+        assert browser.figures(page) > 0
+        if own:
+            browser.wait_for(page, "CPU: ", f" / {stack.container('lab')['HostConfig']['Memory'] / 2**20:.2f} MB")
+    end = time.monotonic() + 10
+    while True:  # the browser saves in its own time
+        saved = [cell for cell in json.loads(notebook.read_bytes())["cells"] if cell["cell_type"] == "code"]
+        done = [cell["execution_count"] for cell in saved] == list(range(1, len(cells) + 1))
+        if done and notebook.stat().st_uid == stack.path.stat().st_uid:
+            break
+        assert time.monotonic() < end, saved
+        time.sleep(0.2)
+    assert sum("image/png" in output.get("data", {}) for cell in saved for output in cell["outputs"]) == 2
+    notebook.write_bytes(committed)
     yield
-    return "opens with the token only"
+    return "opens with the token only; notebook run, seen and saved in Chromium; terminal with Git"
 
 
 def api(stack: Stack) -> Proof:

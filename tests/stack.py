@@ -50,34 +50,55 @@ class Stack:
         """Return the status and the text that a service answers with on the host; `body` is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", int(self.settings[f"{service}_PORT"]), timeout=30)
         headers = {"Content-Type": "application/json"} | ({"Host": host} if host else {})
-        connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
+        connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
-    def in_kernel(self, code: str) -> str:
-        """Return what a notebook cell prints, run by JupyterLab's server in its default kernel."""
+    def channel(self, path: str) -> websocket.WebSocket:
+        """Return an open channel of JupyterLab's server."""
         token = self.settings["JUPYTER_TOKEN"]
-        status, text = self.ask("JUPYTER", f"/api/kernels?token={token}", {"path": "notebooks"})
-        assert status == 201, text
-        address = f"ws://127.0.0.1:{self.settings['JUPYTER_PORT']}/api/kernels/{json.loads(text)['id']}/channels?token={token}"
-        channel = websocket.create_connection(address, timeout=60)
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
-        header |= {"username": "", "session": uuid.uuid4().hex}
-        content = {"code": code, "silent": False}
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-        channel.send(json.dumps(message))
+        address = f"ws://127.0.0.1:{self.settings['JUPYTER_PORT']}/{path}?token={token}"
+        return websocket.create_connection(address, timeout=60)
+
+    def start(self, kind: str, body: object) -> dict:
+        """Let JupyterLab's server start a kernel or a terminal, and return what it says of it."""
+        status, text = self.ask("JUPYTER", f"/api/{kind}?token={self.settings['JUPYTER_TOKEN']}", body)
+        assert status in (200, 201), text
+        return json.loads(text)
+
+    def in_terminal(self, command: str, last: str) -> str:
+        """Return what a new terminal of JupyterLab shows once it has shown `last`."""
+        channel = self.channel(f"terminals/websocket/{self.start('terminals', {})['name']}")
+        channel.send(json.dumps(["stdin", f"{command}\r"]))
+        shown = ""
+        while last not in shown:
+            kind, *parts = json.loads(channel.recv())
+            shown += "".join(parts) if kind == "stdout" else ""
+        channel.close()
+        return shown
+
+    def in_kernel(self, *cells: str) -> str:
+        """Return what notebook cells print, run by JupyterLab's server in one new kernel, its default one."""
+        channel = self.channel(f"api/kernels/{self.start('kernels', {'path': 'notebooks'})['id']}/channels")
         printed = ""
-        while True:
-            answer = json.loads(channel.recv())
-            if answer["parent_header"].get("msg_id") != header["msg_id"]:
-                continue
-            if answer["msg_type"] == "error":
-                raise AssertionError("\n".join(answer["content"]["traceback"]))
-            if answer["msg_type"] == "stream":
-                printed += answer["content"]["text"]
-            if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
-                channel.close()
-                return printed
+        for code in cells:
+            header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
+            header |= {"username": "", "session": uuid.uuid4().hex}
+            content = {"code": code, "silent": False}
+            message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+            channel.send(json.dumps(message))
+            state = ""
+            while state != "idle":
+                answer = json.loads(channel.recv())
+                if answer["parent_header"].get("msg_id") != header["msg_id"]:
+                    continue
+                if answer["msg_type"] == "error":
+                    raise AssertionError("\n".join(answer["content"]["traceback"]))
+                if answer["msg_type"] == "stream":
+                    printed += answer["content"]["text"]
+                state = answer["content"].get("execution_state", "")
+        channel.close()
+        return printed
 
     def container(self, service: str) -> dict:
         """Return what the engine knows about the running container of a service."""

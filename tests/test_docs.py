@@ -1,5 +1,6 @@
 """What the documents say is so."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import proofs
 import pytest
-from checks import shown_commands
+from checks import documents, shown_commands
 from conftest import copy_of_template
 from template import CHOICES, LOCAL, ROOT, SHAPING, covering, tracked, variants
 
@@ -38,10 +39,13 @@ def test_links_lead_somewhere(document) -> None:
             assert (ROOT / path).exists(), path
 
 
-def test_links_of_a_generated_readme_lead_somewhere(bake) -> None:
-    baked = bake()
-    for target in re.findall(r"\]\(([^)#]+)\)", baked.text("README.md")):
-        assert target in baked.files
+def test_links_of_a_generated_document_lead_somewhere(bake) -> None:
+    for variant in variants():
+        files = bake(**variant).files
+        for name in (name for name in files if name.endswith(".md")):
+            for target in re.findall(r"\]\(([^)#]+)\)", files[name].decode()):
+                if "://" not in target:
+                    assert os.path.normpath(Path(name).parent / target) in files, f"{name}: {target}"
 
 
 # Commands that the template's own documents show -> the test that runs them
@@ -59,10 +63,10 @@ COMMANDS = {
 
 
 def test_every_command_that_a_document_shows_is_run_by_a_test(bake) -> None:
-    """A generated README's commands are run by the engine, on the variants of the cover."""
+    """Those of a generated project are run by the engine, on the variants of the cover."""
     cover = covering([row for row in variants() if all(row[each] == CHOICES[each][0] for each in LOCAL)], SHAPING)
-    run = {command for row in cover for command in shown_commands(bake(**row).text("README.md"))}
-    generated = {command for row in variants() for command in shown_commands(bake(**row).text("README.md"))}
+    run = {command for row in cover for command in shown_commands(documents(bake(**row).files))}
+    generated = {command for row in variants() for command in shown_commands(documents(bake(**row).files))}
     assert generated - run == set()
     known = {**proofs.COMMANDS, **COMMANDS}
     for document in DOCUMENTS:

@@ -11,10 +11,11 @@ import time
 import uuid
 from pathlib import Path
 
+import browser
 import proofs
 import pytest
 import yaml
-from checks import pins, shown_commands
+from checks import documents, pins, shown_commands
 from conftest import PROVED
 from packaging.requirements import Requirement
 from stack import Stack, free_ports, project
@@ -277,11 +278,12 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
 DONE: set[str] = set()
 
 
-def test_every_command_of_the_readme_does_what_it_says(stack) -> None:
+def test_every_command_of_its_documents_does_what_it_says(stack) -> None:
     """Those that no earlier variant has run, in their order."""
     package = next((stack.path / "src").iterdir())
     shutil.copy(package / "sample/penguins.csv", stack.path / "data/penguins.csv")
-    commands = shown_commands((stack.path / "README.md").read_text())
+    files = {str(file.relative_to(stack.path)): file.read_bytes() for file in stack.path.rglob("*.md")}
+    commands = shown_commands(documents(files))
     assert len(commands) > 5
     for command in commands:
         if command in DONE or command.startswith(tuple(proofs.COMMANDS)):
@@ -324,6 +326,96 @@ def default(bake, tmp_path):
     made = project(bake, tmp_path)
     yield made
     made.remove()
+
+
+def test_a_notebook_sees_an_edit_of_the_package_at_once(default) -> None:
+    default.compose("up", "--wait")
+    package = next((default.path / "src").iterdir()).name
+    start = f"%load_ext autoreload\n%autoreload 2\nfrom pathlib import Path\nfrom {package} import model"
+    edit = "file = Path(model.__file__); file.write_text(file.read_text() + 'ADDED = 6 * 7\\n')"
+    assert default.in_kernel(start, edit, "print(model.ADDED)") == "42\n"
+
+
+def test_an_edit_of_the_code_is_one_new_layer(default) -> None:
+    default.compose("build", "process")
+    source = next((default.path / "src").iterdir()) / "model.py"
+    source.write_text(f"{source.read_text()}# {uuid.uuid4()}\n")
+    said = default.compose("build", "--progress", "plain", "process")
+    cached = set(re.findall(r"^#(\d+) CACHED$", said, re.MULTILINE))
+    steps = dict(re.findall(r"^#(\d+) \[\S+ +\d+/\d+\] (.+)$", said, re.MULTILINE))
+    assert [step for number, step in steps.items() if number not in cached and "FROM" not in step] == ["COPY src src"]
+
+
+def test_data_can_lie_elsewhere(default, tmp_path) -> None:
+    package = next((default.path / "src").iterdir())
+    elsewhere = tmp_path / "a large disk"
+    elsewhere.mkdir()
+    shutil.copy(package / "sample/penguins.csv", elsewhere)
+    env = default.path / ".env"
+    env.write_text(env.read_text().replace("DATA_FOLDER=./data\n", f"DATA_FOLDER={elsewhere}\n"))
+    assert "344 rows from data/penguins.csv" in default.compose("run", "--rm", "process", "run", "--input", "data")
+    default.compose("up", "--wait")
+    default.compose("exec", "lab", "touch", "data/of-the-lab")
+    assert {file.name for file in elsewhere.iterdir()} == {"penguins.csv", "of-the-lab"}
+    assert default.run("ls", "data") == ""
+    shutil.rmtree(elsewhere)
+    assert "bind source path does not exist" in default.compose("run", "--rm", "process", code=1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["laptop", "phone"])
+def test_the_report_looks_right(default, chromium, size, scheme) -> None:
+    default.compose("run", "--rm", "process")
+    with browser.page((default.path / "reports/report.html").as_uri(), *size, scheme) as page:
+        browser.wait_for(page, "Which penguin is it?", "right on penguins it had not seen", "What the model relies on")
+        assert browser.fits(page)
+        assert browser.errors(page) == []
+        paper, ink = (
+            browser.brightness(page, colour) for colour in ("background-color", "color")
+        )  # of the page and of its text
+        assert (paper > 0.9 and ink < 0.2) if scheme == "light" else (paper < 0.2 and ink > 0.8)
+
+
+def apply_diffs(project: Path, document: str) -> None:
+    """Edit the files of a project as the `diff` blocks of a document say; each follows the name of its file."""
+    file = None
+    for named, block in re.findall(r"^In `([^`]+)`:$|^```diff\n(.*?)^```$", document, re.MULTILINE | re.DOTALL):
+        file = project / named if named else file
+        if block:
+            lines = block.splitlines(keepends=True)
+            old, new = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+            assert file.read_text().count(old) == 1, f"{file}: {old}"
+            file.write_text(file.read_text().replace(old, new))
+
+
+def test_the_way_from_a_notebook_to_production_is_as_its_document_says(bake, tmp_path) -> None:
+    made = project(bake, tmp_path, deploy="api")
+    package = next((made.path / "src").iterdir()).name
+    document = (made.path / "docs/from-notebook-to-production.md").read_text()
+    try:
+        made.compose("up", "--wait")
+        made.compose("run", "--rm", "process")
+        (cell,) = re.findall(r"^```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+        first, last = cell.splitlines()
+        shown = made.in_kernel(
+            f"import polars as pl; from {package} import data; rows, _ = data.read()\n{first}\n"
+            f"for row in ({last}).iter_rows(): print('|', *row, sep=' ')"
+        )
+        table = re.findall(r"^\| (\w+) \| ([\d.]+) \|$", document, re.MULTILINE)
+        assert [tuple(line.split()[1:]) for line in shown.splitlines()] == table
+        assert made.ask("API", "/predict", [proofs.PENGUIN])[0] == 200
+
+        apply_diffs(made.path, document)
+        for block in re.findall(r"^```sh\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)[:-1]:
+            made.run("sh", "-ec", block)
+        metrics = json.loads((made.path / "reports/metrics.json").read_text())
+        assert "bill_ratio" in metrics["importance"]
+        status, text = made.ask("API", "/predict", [proofs.PENGUIN])
+        assert (status, "made by other code" in text) == (503, True)
+        made.compose("up", "--wait")
+        assert made.ask("API", "/predict", [proofs.PENGUIN])[0] == 200
+    finally:
+        made.remove()
 
 
 # Only root can give a folder to somebody else; another user can try it for themselves.
