@@ -11,9 +11,14 @@ import sys
 from pathlib import Path
 
 
+def translated() -> bool:
+    """Say whether the host translates ownership, as macOS, Windows and Docker Desktop do."""
+    return sys.platform != "linux" or "linuxkit" in platform.release()
+
+
 def owner(folder: Path) -> tuple[int, int]:
     """Return the user and group id that own `folder`, or 1000 where the host translates ownership."""
-    if sys.platform != "linux" or "linuxkit" in platform.release():  # macOS, Windows, Docker Desktop
+    if translated():
         return 1000, 1000
     status = folder.stat()
     return status.st_uid, status.st_gid
