@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from stack import Stack, free_port, project
-from template import ROOT
+from template import CHOICES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -69,13 +69,13 @@ def fake(made: Stack, case: str) -> dict[str, str]:
 @pytest.fixture
 def made(bake, tmp_path) -> Stack:
     """Return a project of which nothing is built or started."""
-    return project(bake, tmp_path, deploy="api")
+    return project(bake, tmp_path)
 
 
-@pytest.fixture(scope="session")
-def image() -> str:
+@pytest.fixture
+def image(made) -> str:
     """Return an image that the engine needs anyway."""
-    return json.loads((ROOT / "cookiecutter.json").read_text())["_versions"]["python_image"]["3.13"]
+    return re.search(r"^ARG PYTHON_IMAGE=(\S+)", (made.path / "Dockerfile").read_text(), re.MULTILINE)[1]
 
 
 # ---- what Docker is, and what it has: the engine's own answers, but one
@@ -137,7 +137,7 @@ FILES = {
     "no .env": (lambda made: (made.path / ".env").unlink(), f".env: there is none. -> {SETUP} writes it."),
     "no text": (lambda made: (made.path / ".env").write_bytes(b"\xff\xfe"), f".env: it cannot be read as text. -> Move it away, and {SETUP} writes a new one."),
     "no token": (lambda made: write(made, JUPYTER_TOKEN=""), f".env: JUPYTER_TOKEN is empty. -> Take that line out, and {SETUP} writes a random one."),
-    "a setting too few": (lambda made: (made.path / ".env").write_text((made.path / ".env").read_text().replace("API_WORKERS", "#")), f".env: API_WORKERS is not in it. -> {SETUP} adds what is missing, and keeps the rest."),
+    "a setting too few": (lambda made: (made.path / ".env").write_text((made.path / ".env").read_text().replace("PIPELINE_SEED", "#")), f".env: PIPELINE_SEED is not in it. -> {SETUP} adds what is missing, and keeps the rest."),
     "a .env for all to read": (lambda made: (made.path / ".env").chmod(0o644), ".env: others can read the secrets in it. -> `chmod 600 .env`"),
     "another user": (lambda made: write(made, HOST_UID=other(made)), ".env: HOST_UID is {other}, this folder's is {uid}. -> In .env, set HOST_UID={uid}."),
     "another group": (lambda made: write(made, HOST_GID="4321"), ".env: HOST_GID is 4321, this folder's is {gid}. -> In .env, set HOST_GID={gid}."),
@@ -247,13 +247,16 @@ def test_a_port_that_is_taken_twice_or_is_none_is_found(made) -> None:
         )
         write(made, JUPYTER_PORT=suggested[1])
         assert doctor(made) == []
-    write(made, JUPYTER_PORT=(port := free_port()), API_PORT=port)
+    for file in (".env.example", ".env"):  # a second service, as some choices bring one
+        with (made.path / file).open("a") as lines:
+            lines.write("OTHER_PORT=1\n")
+    write(made, JUPYTER_PORT=(port := free_port()), OTHER_PORT=port)
     (found,) = doctor(made)
-    assert found.startswith(f"ports: API_PORT and JUPYTER_PORT are both {port}. -> In .env, set API_PORT to")
-    write(made, JUPYTER_PORT="web", API_PORT="70000")
-    jupyter, api = (each for each in doctor(made) if each.startswith("ports:"))
+    assert found.startswith(f"ports: OTHER_PORT and JUPYTER_PORT are both {port}. -> In .env, set OTHER_PORT to")
+    write(made, JUPYTER_PORT="web", OTHER_PORT="70000")
+    jupyter, second = (each for each in doctor(made) if each.startswith("ports:"))
     assert "JUPYTER_PORT is web, which is no port. -> In .env, set JUPYTER_PORT to" in jupyter
-    assert "API_PORT is 70000, which is no port. -> In .env, set API_PORT to" in api
+    assert "OTHER_PORT is 70000, which is no port. -> In .env, set OTHER_PORT to" in second
 
 
 def test_a_project_that_runs_has_nothing_wrong(bake, tmp_path, made) -> None:
@@ -263,10 +266,10 @@ def test_a_project_that_runs_has_nothing_wrong(bake, tmp_path, made) -> None:
         running.compose("up", "--wait")
         assert doctor(running, python="python3") == []
         running.compose("--env-file", ".env.example", "run", "--rm", "doctor")
-        write(made, API_PORT=(port := running.settings["JUPYTER_PORT"]))
+        write(made, JUPYTER_PORT=(port := running.settings["JUPYTER_PORT"]))
         (found,) = doctor(made)
         assert found.startswith(
-            f"ports: API_PORT is {port}, which the container {running.path.name}-lab-1 has. -> In .env"
+            f"ports: JUPYTER_PORT is {port}, which the container {running.path.name}-lab-1 has. -> In .env"
         )
         running.compose("stop")
         assert doctor(running) == []
@@ -306,8 +309,9 @@ def test_a_container_that_is_ill_is_found(made, image) -> None:
 # ---- what only some projects have
 
 
-def test_gpus_are_missed_only_where_env_asks_for_them(bake, tmp_path) -> None:
-    made = project(bake, tmp_path, accelerator="nvidia")
+@pytest.mark.parametrize("accelerator", [choice for choice in CHOICES["accelerator"] if choice == "nvidia"])
+def test_gpus_are_missed_only_where_env_asks_for_them(bake, tmp_path, accelerator) -> None:
+    made = project(bake, tmp_path, accelerator=accelerator)
     assert doctor(made) == []
     write(made, COMPOSE_FILE="compose.yaml:compose.gpu.yaml")
     if "nvidia" not in made.run("docker", "info", "--format", "{{json .}}"):

@@ -170,6 +170,10 @@ MORE_DEFECTS = {
     "a GitLab pipeline against its schema": (IN_TREE + "{% if cookiecutter.ci == 'gitlab' %}.gitlab-ci.yml{% endif %}", "needs: [test]", "needs: {test: 1}", "tools.py::test_workflows_of_every_variant"),
     "a Dependabot file against its schema": (IN_TREE + ".github/{% if cookiecutter.ci == 'github' %}dependabot.yml{% endif %}", "monthly", "sometimes", "tools.py::test_workflows_of_every_variant"),
     "a dev container against its schema": (IN_TREE + ".devcontainer/devcontainer.json", '"runServices": ["lab"]', '"runService": ["lab"]', "tools.py::test_dev_container_schema"),
+    "a doctor that is always content": (IN_TREE + "docker/doctor.py", "return min(wrong, 1)", "return 0", "doctor.py::test_a_machine_without_docker_and_one_that_is_stopped"),
+    "a doctor that lets an old Compose pass": (IN_TREE + "docker/doctor.py", 'older(version, "2.24")', 'older(version, "2.20")', "doctor.py::test_what_docker_lacks_is_found"),
+    "a doctor that tells a secret": (IN_TREE + "docker/doctor.py", 'text = text.replace(value, "***")', "pass", "doctor.py::test_what_compose_refuses_is_shown_without_secrets"),
+    "a doctor that sees no stranger's file": (IN_TREE + "docker/doctor.py", "st_uid != uid", "st_uid < 0", "doctor.py::test_files_of_another_user_are_found_outside_and_inside"),
     "a shell script with a bare variable": (".ci/run", 'cd "$(dirname "$0")/.."', "cd $(dirname $0)/..", "tools.py::test_shellcheck"),
 }  # fmt: skip
 
@@ -177,7 +181,9 @@ MORE_DEFECTS = {
 @pytest.mark.parametrize("defect", MORE_DEFECTS)
 def test_a_defect_is_caught_by_its_test(fewer, tmp_path, defect) -> None:
     file, old, new, test = MORE_DEFECTS[defect]
-    if "docker_checks" in test and subprocess.run(["docker", "info"], capture_output=True).returncode:
+    if ("docker_checks" in test or "doctor" in test) and subprocess.run(
+        ["docker", "info"], capture_output=True
+    ).returncode:
         need("no Docker engine answers")
     fork = Path(shutil.copytree(fewer, tmp_path / "fork", symlinks=True))
     path = fork / file
