@@ -39,9 +39,9 @@ def findings(said: str, code: int) -> list[str]:
         line for line in said.splitlines() if len(line) > 80 and " " in line.strip()
     ]  # one word, such as a path
     assert not re.search(r"`[^`]*\n[^`]*`", re.sub("`[^`\n]+`", "", said))
-    found = [line[4:] for line in said.replace("\n    ", " ").splitlines() if line.startswith("!! ")]
+    found = [line[4:] for line in re.sub(r"\n {4,}", " ", said).splitlines() if line.startswith("!! ")]
     assert all(" -> " in line for line in found), said
-    count = {0: "Nothing wrong.", 1: "1 thing wrong."}.get(len(found), f"{len(found)} wrong.")
+    count = {0: "Nothing is wrong.", 1: "1 thing is wrong."}.get(len(found), f"{len(found)} things are wrong.")
     assert f"\n\n{count}\n" in said
     assert code == bool(found)
     return found

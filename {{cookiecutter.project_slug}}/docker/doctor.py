@@ -328,10 +328,10 @@ CHECKS = [
 
 
 def show(mark: str, text: str) -> None:
-    """Print a finding in 80 columns; a `command` stays whole."""
+    """Print a line of the report, wrapped to 80 columns; a `command` stays whole."""
     text = re.sub(r"`[^`]+`", lambda match: match[0].replace(" ", "\0"), text)
-    lines = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)
-    text = f"{mark:<4}" + "\n    ".join(lines).replace("\0", " ")
+    wrap = textwrap.TextWrapper(80, mark, " " * len(mark), break_long_words=False, break_on_hyphens=False)
+    text = wrap.fill(text).replace("\0", " ")
     print(text.encode("ascii", "backslashreplace").decode())  # file names in any script, on any console
 
 
@@ -344,16 +344,16 @@ def main() -> int:
         if INSIDE and not inside:
             continue
         if not INSIDE and (lacking := [need for need in needs.split() if not have[need]]):
-            show("--", f"{title}: not checked without {lacking[0]}")
+            show("--  ", f"{title}: not checked, as there is no {lacking[0]}")
             continue
         problems = list(check())
         for problem, remedy in problems:
-            show("!!", f"{title}: {problem}")
-            show("", f"-> {remedy}")
+            show("!!  ", f"{title}: {problem}")
+            show("    -> ", remedy)
         if not problems:
-            show("ok", title)
+            show("ok  ", title)
         wrong += len(problems)
-    print(f"\n{wrong or 'Nothing'} wrong." if wrong != 1 else "\n1 thing wrong.")
+    print("\n" + {0: "Nothing is wrong.", 1: "1 thing is wrong."}.get(wrong, f"{wrong} things are wrong."))
     if INSIDE:
         print("Outside of containers, python3 docker/doctor.py also checks Docker and ports.")
     return min(wrong, 1)
