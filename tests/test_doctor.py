@@ -218,6 +218,8 @@ def test_files_of_another_user_are_found_outside_and_inside(made, image) -> None
         (*_, found) = doctor(made)
         assert found.startswith("owners of files: not all are yours (4): ., models/old, models/old/")
         assert f", ... -> In this folder, `sudo chown -R {os.geteuid()}:{os.getegid()} .`" in found
+        # in a container everybody is root, so that says nothing
+        assert f".env: HOST_UID is {os.geteuid()}, this folder's is 4321." in "".join(doctor(made, "--inside"))
     finally:
         made.remove()
 
@@ -287,6 +289,7 @@ services:
   ended: {image: IMAGE, command: [sh, -c, exit 3]}
   once: {image: IMAGE, scale: 0, entrypoint: [sh, -c, exit 5]}
   over: {image: IMAGE, command: ["true"]}
+  stopped: {image: IMAGE, command: [sh, -c, exit 143]}
 """
 
 
