@@ -22,7 +22,8 @@ BINARY = (".png", ".parquet")
 RAW = ".html.jinja"
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)")
 SERVICE = re.compile(
-    r"docker compose(?: --\S+(?: \.env\.example)?)* (?:run(?: --rm)?|exec|logs|up|build) ([a-z][a-z-]*)\b"
+    r"docker compose(?: --\S+(?: \.env\.example)?)* (?:run|exec|logs|up|build)"
+    r"(?: --(?:entrypoint|env|progress)[ =]\S+| --[a-z-]+)* ([a-z][a-z-]*)\b"
 )
 
 

@@ -144,6 +144,7 @@ SERVICES = {"lab": lab, "api": api, "dashboard": dashboard, "db": db, "mlflow": 
 COMMANDS = {
     "docker compose run --rm --entrypoint nvidia-smi": "test_a_gpu_is_asked_for_only_where_env_says_so",
     "docker compose run --rm lock --upgrade": "test_a_dependency_is_added_and_taken_out_by_one_command",
+    "git init": "test_a_fresh_clone_works_for_any_user_and_its_files_are_theirs",
     "pre-commit install": "test_a_fresh_clone_works_for_any_user_and_its_files_are_theirs",
     "PYTHONPATH=": "test_readmes_line_for_life_without_docker_gives_the_same_results",
     "python3 docker/doctor.py": "test_a_project_that_runs_has_nothing_wrong",

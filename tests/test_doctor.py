@@ -136,7 +136,7 @@ def other(made: Stack) -> str:
 FILES = {
     "no .env": (lambda made: (made.path / ".env").unlink(), f".env: there is none. -> {SETUP} writes it."),
     "no text": (lambda made: (made.path / ".env").write_bytes(b"\xff\xfe"), f".env: it cannot be read as text. -> Move it away, and {SETUP} writes a new one."),
-    "no token": (lambda made: write(made, JUPYTER_TOKEN=""), f".env: JUPYTER_TOKEN is empty. -> Take that line out, and {SETUP} writes a random one."),
+    "no token": (lambda made: write(made, JUPYTER_TOKEN=""), f".env: JUPYTER_TOKEN is empty. -> {SETUP} writes a random one."),
     "a setting too few": (lambda made: (made.path / ".env").write_text((made.path / ".env").read_text().replace("PIPELINE_SEED", "#")), f".env: PIPELINE_SEED is not in it. -> {SETUP} adds what is missing, and keeps the rest."),
     "a .env for all to read": (lambda made: (made.path / ".env").chmod(0o644), ".env: others can read the secrets in it. -> `chmod 600 .env`"),
     "another user": (lambda made: write(made, HOST_UID=other(made)), ".env: HOST_UID is {other}, this folder's is {uid}. -> In .env, set HOST_UID={uid}."),

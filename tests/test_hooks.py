@@ -1,6 +1,7 @@
 """What the hooks refuse, with which sentence, and that nothing stays behind; and what they make of hostile text."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -156,12 +157,12 @@ def test_setup_completes_an_older_dotenv_and_keeps_its_values(bake) -> None:
     baked = bake(project_name="Setup")
     env = baked.path / ".env"
     before = env.read_text()
-    env.write_text("JUPYTER_PORT=9000\nMINE=kept")
+    env.write_text("JUPYTER_TOKEN=\nJUPYTER_PORT=9000\nMINE=kept")
     subprocess.run([sys.executable, "docker/setup.py"], cwd=baked.path, check=True, capture_output=True)
     after = env.read_text()
-    assert after.startswith("JUPYTER_PORT=9000\nMINE=kept\n")
-    assert after.count("JUPYTER_PORT=") == 1
-    assert "JUPYTER_TOKEN=" in after
+    assert re.match(r"JUPYTER_TOKEN=[0-9a-f]{48}\nJUPYTER_PORT=9000\nMINE=kept\n", after)
+    assert after.count("JUPYTER_PORT=") == after.count("JUPYTER_TOKEN=") == 1
+    assert "PIPELINE_SEED=0\n" in after
     assert before != after
     assert env.stat().st_mode & 0o777 == 0o600
     subprocess.run([sys.executable, "docker/setup.py"], cwd=baked.path, check=True, capture_output=True)

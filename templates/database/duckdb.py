@@ -38,9 +38,11 @@ def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dic
 
     Raises DatabaseError for a name that no query could use.
     """
+    reserved = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
+    words = {word for (word,) in duckdb.sql(reserved).fetchall()}
     for name in tables:
-        if not NAME.fullmatch(name):
-            raise DatabaseError(f"A table cannot be named '{name}': use lower-case letters, digits and _.")
+        if not NAME.fullmatch(name) or name in words:
+            raise DatabaseError(f"A table cannot be named '{name}': use a-z, 0-9 and _, and no SQL word.")
     yield {_folder(settings) / f"{name}.parquet": _parquet(frame) for name, frame in tables.items()}
 
 

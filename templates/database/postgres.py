@@ -32,10 +32,12 @@ def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dic
 
     Gives the files that hold the tables: none, as the server has them. Raises DatabaseError.
     """
-    for name in tables:
-        if not NAME.fullmatch(name):
-            raise DatabaseError(f"A table cannot be named '{name}': use lower-case letters, digits and _.")
+    reserved = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
     with _connected(settings) as connection:
+        words = {word for (word,) in connection.execute(reserved)}
+        for name in tables:
+            if not NAME.fullmatch(name) or name in words:
+                raise DatabaseError(f"A table cannot be named '{name}': use a-z, 0-9 and _, and no SQL word.")
         connection.execute(SQL.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(SQL.Identifier(SCHEMA)))
         for name, frame in tables.items():
             _replace(connection, SQL.Identifier(SCHEMA, name), frame)

@@ -11,10 +11,11 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     UV_PYTHON_INSTALL_DIR=/opt/python uv venv --python {{ cookiecutter.python_version }} /opt/venv
 #% set lock = 'lab'
 {% include 'install.Dockerfile' %}
-# This environment is the kernel `python3`, before the image's own, so that a notebook runs unchanged in any lab.
+# This environment is the kernel `python3`, before the image's own, so that a notebook runs unchanged in any lab;
+# kernels of other languages stay, for tests too.
 # Terminals start in it.
 RUN /opt/venv/bin/python -m ipykernel install --prefix /opt/kernel --env PATH "/opt/venv/bin:\${PATH}" \
       --display-name "Python {{ cookiecutter.python_version }} ({{ cookiecutter.project_slug }})" \
     && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh \
     && git config --system --add safe.directory {{ cookiecutter.__lab_folder }}
-ENV JUPYTER_PATH=/opt/kernel/share/jupyter
+ENV JUPYTER_PATH=/opt/kernel/share/jupyter:/opt/conda/share/jupyter

@@ -4,6 +4,7 @@ FROM packages AS lab
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \
+    && git config --system --add safe.directory /app \
     && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh
 #% set lock = 'lab'
 {% include 'install.Dockerfile' %}

@@ -103,6 +103,8 @@ def mode(path: Path) -> int:
 
 def owner() -> tuple[int, int]:
     """Return whose the files should be: yours where .env names you, else those of the owner of the folder."""
+    if not INSIDE and "name=rootless" in (info()[0].get("SecurityOptions") or []):
+        return 0, 0  # you, as a rootless engine numbers you inside
     named = (settings().get("HOST_UID", ""), settings().get("HOST_GID", ""))
     if not INSIDE and not SETUP["translated"]() and named == (str(os.geteuid()), str(os.getegid())):
         return os.geteuid(), os.getegid()
@@ -176,7 +178,7 @@ def env() -> Problems:
         yield f"{', '.join(lacking)} is not in it.", f"{RUN_SETUP} adds what is missing, and keeps the rest."
     for name, value in settings().items():
         if name.endswith(("_TOKEN", "_PASSWORD")) and name in read(".env") and not value:
-            yield f"{name} is empty.", f"Take that line out, and {RUN_SETUP} writes a random one."
+            yield f"{name} is empty.", f"{RUN_SETUP} writes a random one."
     # a file system that keeps no permissions, as Windows has, gives all of them to every file
     if not SETUP["translated"]() and mode(file) & 0o077 and mode(FOLDER / "compose.yaml") & 0o777 != 0o777:
         yield "others can read the secrets in it.", "`chmod 600 .env`"

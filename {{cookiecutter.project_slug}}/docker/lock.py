@@ -7,6 +7,7 @@ Runs as `docker compose run --rm lock`. Versions stay as they are unless pyproje
 `docker compose run --rm lock --upgrade` takes the newest, `--upgrade-package NAME` the newest of one.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,8 +24,9 @@ def compile_lock(output: Path, *options: str) -> None:
     Raises subprocess.CalledProcessError when the requirements contradict each other or a package is not to be had.
     """
     python = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    oldest = re.findall(r"\d+\.\d+", python)[0]  # of ">=3.13" and of ">=3.13,<3.15"
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
-    command += ["--python-version", python.removeprefix(">="), "--no-python-downloads", "--no-annotate"]
+    command += ["--python-version", oldest, "--no-python-downloads", "--no-annotate"]
     command += ["--custom-compile-command", "docker compose run --rm lock", "--output-file", str(output), *options]
     subprocess.run([*command, "pyproject.toml"], check=True, stdout=subprocess.DEVNULL)
 

@@ -1,11 +1,12 @@
 """Write .env from .env.example, once for each machine. Standard library only.
 
 Runs when the project is generated and as `docker compose run --rm setup`. A value that .env already has is
-kept; a setting that .env.example gained since is added at the end.
+kept; a secret without one gets it, and a setting that .env.example gained since is added at the end.
 """
 
 import os
 import platform
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -25,10 +26,10 @@ def owner(folder: Path) -> tuple[int, int]:
 
 
 def cores() -> int:
-    """Return how many cores this machine, or the virtual machine that runs Docker, has."""
-    if hasattr(os, "sched_getaffinity"):
+    """Return how many cores Docker has: on Linux this machine's, elsewhere 2 at most, as its virtual machines have."""
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return min(os.cpu_count() or 1, 2)
 
 
 def settings(text: str) -> dict[str, str]:
@@ -37,19 +38,18 @@ def settings(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def with_secrets(text: str) -> str:
+    """Return the text of an .env file with a random value for each secret that has none."""
+    # letters and digits: safe in a URL, a shell and Compose
+    return re.sub(r"(?m)^(\w+_(?:TOKEN|PASSWORD)=)[ \t]*$", lambda match: match[1] + secrets.token_hex(24), text)
+
+
 def filled(example: str, folder: Path) -> str:
     """Return the text of .env.example with this machine's numbers and fresh secrets in it."""
     uid, gid = owner(folder)
-    known = {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores()}
-    lines = []
-    for line in example.splitlines():
-        key = line.partition("=")[0]
-        if key in known:
-            line = f"{key}={known[key]}"
-        elif key.endswith(("_TOKEN", "_PASSWORD")) and not key.startswith("#"):
-            line = f"{key}={secrets.token_hex(24)}"  # letters and digits: safe in a URL, a shell and Compose
-        lines.append(line + "\n")
-    return "".join(lines)
+    for key, number in {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores()}.items():
+        example = re.sub(rf"(?m)^{key}=.*$", f"{key}={number}", example)
+    return with_secrets(example)
 
 
 def write_env(folder: Path) -> dict[str, str]:
@@ -62,9 +62,9 @@ def write_env(folder: Path) -> dict[str, str]:
     if target.exists():
         old = target.read_text(encoding="utf-8")
         added = [f"{key}={value}\n" for key, value in settings(text).items() if key not in settings(old)]
-        if not added:
+        text = with_secrets(old.rstrip("\n") + "\n" + "".join(added))
+        if settings(text) == settings(old):
             return settings(old)
-        text = old.rstrip("\n") + "\n" + "".join(added)
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(text.encode())

@@ -1,5 +1,8 @@
 """What the tests share: the command line in an empty folder, and inputs made from the sample."""
 
+#% if cookiecutter.database == 'postgres'
+import secrets
+#% endif
 import sys
 #% if cookiecutter.database == 'postgres'
 from collections.abc import Callable, Iterator
@@ -32,13 +35,14 @@ class Done:
 def test_database() -> Iterator[None]:
     """Give the tests a database of their own on the server, and take it away again."""
     address = cli.load().database.get_secret_value()
-    remove = "DROP DATABASE IF EXISTS pipeline_test WITH (FORCE)"
+    name = f"test_{secrets.token_hex(8)}"  # others may test on the same server
     with psycopg.connect(address, autocommit=True) as connection, pytest.MonkeyPatch.context() as patch:
-        connection.execute(remove)
-        connection.execute("CREATE DATABASE pipeline_test")
-        patch.setenv("PIPELINE_DATABASE", psycopg.conninfo.make_conninfo(address, dbname="pipeline_test"))
-        yield
-        connection.execute(remove)
+        connection.execute(f"CREATE DATABASE {name}")
+        patch.setenv("PIPELINE_DATABASE", psycopg.conninfo.make_conninfo(address, dbname=name))
+        try:
+            yield
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 #% endif

@@ -22,6 +22,8 @@ def test_a_folder_of_csv_and_parquet_reads_like_one_file(tmp_path: Path, sample:
     sample[:100].write_csv(tmp_path / "a.csv")
     data.read()[0][100:].write_parquet(tmp_path / "b.parquet")
     (tmp_path / "notes.txt").write_text("not data")
+    (tmp_path / "._a.csv").write_bytes(b"\0")  # what macOS leaves on other disks
+    (tmp_path / "parts.parquet").mkdir()
     rows, sources = data.read(tmp_path)
     assert rows.equals(data.read()[0])
     assert [source.rows for source in sources] == [100, 244]
@@ -51,6 +53,13 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_not_cut_off(tmp_path: Path) 
     path = tmp_path / "years.parquet"
     data.read()[0].with_columns(year=pl.lit(2007.5)).write_parquet(path)
     with pytest.raises(ValueRangeError, match=r"2007\.5 is not a whole number \(344 wrong"):
+        data.read(path)
+
+
+def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lists.parquet"
+    data.read()[0].with_columns(year=pl.lit([2007, 2008])).write_parquet(path)
+    with pytest.raises(ValueRangeError, match=r"lists\.parquet has a column of another kind"):
         data.read(path)
 
 

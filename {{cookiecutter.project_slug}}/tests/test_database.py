@@ -55,7 +55,7 @@ def test_a_query_without_rows_or_columns_says_so(run) -> None:
     assert "The query's result has no column island" in done.err
 
 
-@pytest.mark.parametrize("name", ["", "Upper", "a-b", "a b", "x; DROP TABLE y", "../x"])
+@pytest.mark.parametrize("name", ["", "Upper", "a-b", "a b", "x; DROP TABLE y", "../x", "order"])
 def test_a_name_that_no_query_could_use_is_refused(run, name) -> None:
     done = run("store", "--table", name)
     assert done.code == 8

@@ -35,7 +35,7 @@ Input = Annotated[str | None, _option("input")]
 Models = Annotated[Path | None, _option("models")]
 Reports = Annotated[Path | None, _option("reports")]
 Seed = Annotated[int | None, _option("seed")]
-Table = Annotated[str, typer.Option(help="Name of the table: lower-case letters, digits and _")]
+Table = Annotated[str, typer.Option(help="Name of the table: a-z, 0-9 and _, no SQL word")]
 
 
 @app.command()

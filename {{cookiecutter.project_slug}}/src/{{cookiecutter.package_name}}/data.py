@@ -34,7 +34,7 @@ def files(path: Path | None) -> list[Path]:
     if path is None:
         return [SAMPLE]
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in KINDS)
+        found = sorted(file for file in path.iterdir() if _counts(file))
         if not found:
             raise InputError(f"The folder {path} holds no file that ends in {' or '.join(KINDS)}. Put one there.")
         return found
@@ -63,6 +63,11 @@ def read(source: str | Path | None = None, settings: Settings | None = None) -> 
     if rows.is_empty():
         raise EmptyError(f"{source} has no rows below its header. Name an input that has some.")
     return rows, sources
+
+
+def _counts(file: Path) -> bool:
+    """Say whether a file of a folder is input; hidden ones, which macOS leaves on other disks, are not."""
+    return file.suffix.lower() in KINDS and file.is_file() and not file.name.startswith(".")
 
 
 def _read_query(sql: str, settings: Settings | None) -> tuple[pl.DataFrame, list[Source]]:

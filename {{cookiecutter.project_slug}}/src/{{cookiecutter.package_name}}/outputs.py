@@ -25,7 +25,8 @@ def writable(*folders: Path) -> None:
 def write(files: dict[Path, bytes]) -> None:
     """Write every file, each next to its place first, then all into place.
 
-    Raises OutputError with the file and the reason; then no file has changed and nothing half-written is left.
+    Raises OutputError with the file and the reason; then nothing half-written is left, and no file has changed unless
+    the system refused the very last step.
     """
     partials: dict[Path, Path] = {}
     try:
@@ -43,7 +44,10 @@ def write(files: dict[Path, bytes]) -> None:
             except OSError as error:
                 raise _refused(target, error) from None
         for partial, target in partials.items():
-            partial.replace(target)
+            try:
+                partial.replace(target)
+            except OSError as error:  # Windows: another program has it open
+                raise _refused(target, error) from None
     finally:
         for partial in partials:
             partial.unlink(missing_ok=True)

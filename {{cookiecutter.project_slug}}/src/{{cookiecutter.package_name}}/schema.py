@@ -46,7 +46,11 @@ def check(frame: pl.DataFrame, source: Path | str) -> pl.DataFrame:
             f"{source} has no column {' and no column '.join(missing)}; it has {', '.join(frame.columns)}. "
             "Rename the column in the file, or change schema.py."
         )
-    typed = frame.select(pl.col(name).cast(column.dtype.type, strict=False) for name, column in COLUMNS.items())
+    try:
+        typed = frame.select(pl.col(name).cast(column.dtype.type, strict=False) for name, column in COLUMNS.items())
+    except pl.exceptions.PolarsError as error:  # a kind that nothing can be made of, such as lists
+        reason = f"{source} has a column of another kind: {str(error).splitlines()[0].rstrip('.')}"
+        raise ValueRangeError(f"{reason}. Correct it, or change schema.py.") from None
     for name in COLUMNS:
         old, new = frame[name], typed[name]
         lost = old.is_not_null() & new.is_null()
