@@ -12,6 +12,8 @@ from checks import documents, shown_commands
 from conftest import copy_of_template
 from template import CHOICES, LOCAL, ROOT, SHAPING, covering, tracked, variants
 
+from scripts.pictures import PICTURES
+
 DOCUMENTS = [file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
 
 
@@ -37,6 +39,20 @@ def test_links_lead_somewhere(document) -> None:
     if document == "CONTRIBUTING.md":
         for path in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE):
             assert (ROOT / path).exists(), path
+
+
+def test_each_picture_is_shown_and_made_by_the_script() -> None:
+    shown = set()
+    for document in DOCUMENTS:
+        targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / document).read_text(encoding="utf-8"))
+        shown |= {(ROOT / document).parent.joinpath(target).resolve() for target in targets}
+    assert shown == {ROOT / "docs" / name for name in PICTURES}
+    assert {file for file in tracked("docs") if not file.endswith(".md")} == set(PICTURES)
+
+
+def test_the_recording_tells_no_token() -> None:
+    tokens = re.findall(r"token=([^<]*)<", (ROOT / "docs/start.svg").read_text(encoding="utf-8"))
+    assert set(tokens) == {16 * "*"}
 
 
 def test_links_of_a_generated_document_lead_somewhere(bake) -> None:
