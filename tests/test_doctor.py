@@ -119,6 +119,19 @@ def test_a_user_whom_the_engine_refuses(made) -> None:
     assert found.startswith("Docker Engine 27.3 or newer: you may not use it. -> `sudo usermod -aG docker $USER`")
 
 
+def test_a_rootless_engine_wants_the_ids_of_its_root_and_lets_files_be(made) -> None:
+    uid = made.path.stat().st_uid or 1234  # as which a person works
+    if os.geteuid() == 0:
+        made.run("chown", "--recursive", f"{uid}:{uid}", ".")
+    rootless = """info*) "$real" "$@" | sed 's/"SecurityOptions":\\[/&"name=rootless",/'; exit"""
+    write(made, HOST_UID=uid, HOST_GID=uid)
+    found = doctor(made, **fake(made, rootless))
+    assert [each.partition(" ->")[0] for each in found] == [
+        f".env: HOST_UID is {uid}, and should be 0.",
+        f".env: HOST_GID is {uid}, and should be 0.",
+    ]
+
+
 def test_an_engine_that_never_answers(made) -> None:
     source = made.path / "docker/doctor.py"
     source.write_text(source.read_text().replace("timeout=30", "timeout=1"))
@@ -139,8 +152,8 @@ FILES = {
     "no token": (lambda made: write(made, JUPYTER_TOKEN=""), f".env: JUPYTER_TOKEN is empty. -> {SETUP} writes a random one."),
     "a setting too few": (lambda made: (made.path / ".env").write_text((made.path / ".env").read_text().replace("PIPELINE_SEED", "#")), f".env: PIPELINE_SEED is not in it. -> {SETUP} adds what is missing, and keeps the rest."),
     "a .env for all to read": (lambda made: (made.path / ".env").chmod(0o644), ".env: others can read the secrets in it. -> `chmod 600 .env`"),
-    "another user": (lambda made: write(made, HOST_UID=other(made)), ".env: HOST_UID is {other}, this folder's is {uid}. -> In .env, set HOST_UID={uid}."),
-    "another group": (lambda made: write(made, HOST_GID="4321"), ".env: HOST_GID is 4321, this folder's is {gid}. -> In .env, set HOST_GID={gid}."),
+    "another user": (lambda made: write(made, HOST_UID=other(made)), ".env: HOST_UID is {other}, and should be {uid}. -> In .env, set HOST_UID={uid}."),
+    "another group": (lambda made: write(made, HOST_GID="4321"), ".env: HOST_GID is 4321, and should be {gid}. -> In .env, set HOST_GID={gid}."),
     "too much memory": (lambda made: write(made, MEMORY="9999g"), "cores and memory: MEMORY is 9999g, but Docker has {memory:.1f} GB. -> In .env, set MEMORY={whole}g"),
     "too many cores": (lambda made: write(made, CPUS="999"), "cores and memory: CPUS is 999, but Docker has {cores} and refuses more. -> In .env, set CPUS={cores}."),
     "half a core": (lambda made: write(made, CPUS="1.5"), "cores and memory: CPUS is 1.5, which is no number of whole cores. -> In .env, set CPUS={cores}."),
@@ -219,7 +232,7 @@ def test_files_of_another_user_are_found_outside_and_inside(made, image) -> None
         assert found.startswith("owners of files: not all are yours (4): ., models/old, models/old/")
         assert f", ... -> In this folder, `sudo chown -R {os.geteuid()}:{os.getegid()} .`" in found
         # in a container everybody is root, so that says nothing
-        assert f".env: HOST_UID is {os.geteuid()}, this folder's is 4321." in "".join(doctor(made, "--inside"))
+        assert f".env: HOST_UID is {os.geteuid()}, and should be 4321." in "".join(doctor(made, "--inside"))
     finally:
         made.remove()
 

@@ -356,6 +356,7 @@ def test_data_can_lie_elsewhere(default, tmp_path) -> None:
     assert "344 rows from data/penguins.csv" in default.compose("run", "--rm", "process", "run", "--input", "data")
     default.compose("up", "--wait")
     default.compose("exec", "lab", "touch", "data/of-the-lab")
+    assert "of-the-lab" in default.compose("run", "--rm", "--entrypoint", "ls", "test", "data")
     assert {file.name for file in elsewhere.iterdir()} == {"penguins.csv", "of-the-lab"}
     assert default.run("ls", "data") == ""
     shutil.rmtree(elsewhere)

@@ -103,8 +103,6 @@ def mode(path: Path) -> int:
 
 def owner() -> tuple[int, int]:
     """Return whose the files should be: yours where .env names you, else those of the owner of the folder."""
-    if not INSIDE and "name=rootless" in (info()[0].get("SecurityOptions") or []):
-        return 0, 0  # you, as a rootless engine numbers you inside
     named = (settings().get("HOST_UID", ""), settings().get("HOST_GID", ""))
     if not INSIDE and not SETUP["translated"]() and named == (str(os.geteuid()), str(os.getegid())):
         return os.geteuid(), os.getegid()
@@ -182,10 +180,11 @@ def env() -> Problems:
     # a file system that keeps no permissions, as Windows has, gives all of them to every file
     if not SETUP["translated"]() and mode(file) & 0o077 and mode(FOLDER / "compose.yaml") & 0o777 != 0o777:
         yield "others can read the secrets in it.", "`chmod 600 .env`"
-    uid, gid = owner()
+    rootless = not INSIDE and "name=rootless" in (info()[0].get("SecurityOptions") or [])
+    uid, gid = (0, 0) if rootless else owner()  # such an engine gives your number to its root
     for name, number in {"HOST_UID": uid, "HOST_GID": gid}.items():
         if settings().get(name) != str(number):
-            yield f"{name} is {settings().get(name)}, this folder's is {number}.", f"In .env, set {name}={number}."
+            yield f"{name} is {settings().get(name)}, and should be {number}.", f"In .env, set {name}={number}."
 
 
 def configuration() -> Problems:
