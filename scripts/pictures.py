@@ -31,7 +31,7 @@ PROGRAMS = Path(sys.executable).parent  # cookiecutter, of this Python's environ
 sys.path.insert(0, str(ROOT / "tests"))
 
 from browser import figures, missing, page, run_notebook, wait_for  # noqa: E402
-from stack import Stack, free_ports  # noqa: E402
+from stack import Stack, code_cells, free_ports  # noqa: E402
 from template import OPTIONS  # noqa: E402
 
 # What is typed in the recording; all other questions are answered with Enter
@@ -176,7 +176,6 @@ def lab(workshop: Workshop) -> None:
     """Run all cells of the notebook in JupyterLab, and show a figure."""
     stack = workshop.recorded
     notebook = "notebooks/01-explore.ipynb"
-    cells = json.loads((stack.path / notebook).read_text())["cells"]
     port, token = stack.settings["JUPYTER_PORT"], stack.settings["JUPYTER_TOKEN"]
     # saved, and the meter, which looks back, no longer red from the work
     meter = """document.querySelector("[title='Current resource usage']")"""
@@ -184,7 +183,7 @@ def lab(workshop: Workshop) -> None:
         && {meter}.innerText.includes("Mem: ") && getComputedStyle({meter}).backgroundColor == "rgba(0, 0, 0, 0)"
     """
     with page(f"http://127.0.0.1:{port}/lab/tree/{notebook}?token={token}") as driver:
-        run_notebook(driver, sum(cell["cell_type"] == "code" for cell in cells))
+        run_notebook(driver, len(code_cells(stack.path / notebook)))
         assert figures(driver)
         take(driver, "lab.png", rest)
 

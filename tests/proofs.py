@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 
 import browser
-from stack import Stack
+from stack import Stack, code_cells
 
 Proof = Generator[None, None, str]
 
@@ -31,18 +31,18 @@ def lab(stack: Stack) -> Proof:
 
     notebook = stack.path / "notebooks/01-explore.ipynb"
     committed = notebook.read_bytes()
-    cells = [cell for cell in json.loads(committed)["cells"] if cell["cell_type"] == "code"]
+    cells = len(code_cells(notebook))
     address = f"http://127.0.0.1:{stack.settings['JUPYTER_PORT']}/lab/tree/notebooks/{notebook.name}"
     with browser.page(address) as page:
         browser.log_in(page, token)
-        browser.run_notebook(page, len(cells))
+        browser.run_notebook(page, cells)
         assert browser.figures(page) > 0
         if own:
             browser.wait_for(page, "CPU: ", f" / {stack.container('lab')['HostConfig']['Memory'] / 2**20:.2f} MB")
     end = time.monotonic() + 10
     while True:  # the browser saves in its own time
-        saved = [cell for cell in json.loads(notebook.read_bytes())["cells"] if cell["cell_type"] == "code"]
-        done = [cell["execution_count"] for cell in saved] == list(range(1, len(cells) + 1))
+        saved = code_cells(notebook)
+        done = [cell["execution_count"] for cell in saved] == list(range(1, cells + 1))
         if done and notebook.stat().st_uid == stack.path.stat().st_uid:
             break
         assert time.monotonic() < end, saved

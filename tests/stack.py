@@ -119,6 +119,11 @@ class Stack:
         self.run("docker", "image", "prune", "--force", "--filter", label)
 
 
+def code_cells(notebook: Path) -> list[dict]:
+    """Return the code cells of a notebook."""
+    return [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
 def free_port() -> int:
     """Return a port that nothing listens on."""
     with socket.socket() as probe:
