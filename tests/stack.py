@@ -114,9 +114,9 @@ class Stack:
         self.compose("--profile", "*", "down", "--volumes", "--rmi", "local", "--remove-orphans")
         for image in self.extra_images:
             self.run("docker", "image", "rm", image)
-        # images that a rebuild took the tag from: Compose's, and those that Bake built without Compose's label
-        for label in ("com.docker.compose.project", "org.opencontainers.image.title"):
-            self.run("docker", "image", "prune", "--force", "--filter", f"label={label}={self.path.name}")
+        # images that a rebuild took the tag from
+        label = f"label=com.docker.compose.project={self.path.name}"
+        self.run("docker", "image", "prune", "--force", "--filter", label)
 
 
 def code_cells(notebook: Path) -> list[dict]:
