@@ -1,60 +1,40 @@
-"""Finish the project: check that it is what was chosen, write .env, say what comes next. Standard library only."""
+"""Finish the project: check that it is what was chosen, write .env, show the next steps. Standard library only."""
 
 import contextlib
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
 
-# Folders that are only there for some choices: the engine makes them for all
+# Folders that are empty for some choices: the engine makes them for all
 SOMETIMES = (".github/workflows", ".github")
-
-# What a choice must have brought: file -> text
-BROUGHT = {
-    "api": {"compose.yaml": "\n  api:\n", "requirements/process.txt": "\nfastapi=="},
-    "dashboard": {"compose.yaml": "\n  dashboard:\n", "requirements/process.txt": "\nstreamlit=="},
-    "duckdb": {"requirements/process.txt": "\nduckdb=="},
-    "postgres": {"compose.yaml": "\n  db:\n", "requirements/process.txt": "\npsycopg=="},
-    "mlflow": {"compose.yaml": "\n  mlflow:\n", "requirements/process.txt": "\nmlflow-skinny=="},
-    "nvidia": {"compose.gpu.yaml": "driver: nvidia", ".env.example": "\nCOMPOSE_FILE=compose.yaml\n"},
-    "github": {".github/workflows/ci.yaml": "docker compose run --rm test"},
-    "gitlab": {".gitlab-ci.yml": "docker compose run --rm test"},
-}
+NOT_SEARCHED = (".env", "LICENSE", ".ipynb", ".png")  # other people's words, secrets, binaries; locks too, see below
 
 
-def proof(context: dict) -> dict[str, list[str]]:
-    """Return, for each file that the choices shape, texts that it must hold to be what was chosen."""
-    python, versions = context["python_version"], context["_versions"]
+def problems(proofs: list[dict], project: Path) -> list[str]:
+    """Say which choices do not show although they were chosen, and which show although they were not.
+
+    A proof maps a file to a pattern that is in it if, and only if, the choice was made; "*" is any file.
+    """
     texts = {
-        "Dockerfile": [
-            versions["python_image"][python],
-            f"/root/.cache/{context['installer']} ",
-            versions["lab_image"].get(context["dev_image"], ""),
-        ],
-        ".devcontainer/devcontainer.json": [f'"workspaceFolder": "{context["__lab_folder"]}"'],
-        "LICENSE": [context["author_name"]],
-        "compose.yaml": [f"name: {context['project_slug']}\n"],
-        "pyproject.toml": [f'requires-python = ">={python}"', f'license = "{context["__license_id"]}"'],
-        "requirements/lab.txt": ["--hash=sha256:"],
-        "requirements/process.txt": ["--hash=sha256:"],
-        f"src/{context['package_name']}/__main__.py": [context["package_name"]],
+        path.relative_to(project).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(project.rglob("*"))
+        if path.is_file() and not path.name.endswith(NOT_SEARCHED) and "__pycache__" not in path.parts
     }
-    for option in ("deploy", "database", "tracking", "accelerator", "ci"):
-        for file, text in BROUGHT.get(context[option], {}).items():
-            texts.setdefault(file, []).append(text)
-    return texts
-
-
-def missing(context: dict, project: Path) -> str:
-    """Name the first choice that the generated files do not show, or nothing."""
-    for name, texts in proof(context).items():
-        file = project / name
-        content = file.read_text(encoding="utf-8") if file.exists() else ""
-        for text in texts:
-            if text not in content:
-                return f"{name} does not have {text.strip()!a}"
-    return ""
+    found = []
+    for each in proofs:
+        for file, pattern in each["proof"].items():
+            searched = {name: f"{name}\n{text}" for name, text in texts.items() if not name.startswith("requirements/")}
+            if file != "*":
+                searched = {file: texts.get(file, "")}
+            shown = [name for name, text in searched.items() if re.search(pattern, text, re.MULTILINE)]
+            if each["chosen"] and not shown:
+                found.append(f"{each['choice']} was chosen, but {file} does not show it")
+            if not each["chosen"] and shown:
+                found.append(f"{each['choice']} was not chosen, but {', '.join(shown)} shows it")
+    return found
 
 
 def next_steps(project: Path, addresses: str) -> str:
@@ -69,28 +49,31 @@ def next_steps(project: Path, addresses: str) -> str:
   cd "{folder}"
   docker compose up --wait
 
-The first start builds the image and takes a few minutes. Then open
+The first start builds the images, which takes a few minutes. Then open
 
 {addresses}
 
-The pipeline runs in the image that ships with
+To run the pipeline in the production image:
 
   docker compose run --rm process
 
-README.md has the rest.
+README.md explains the rest.
 """
 
 
-def main(context: dict, project: Path) -> None:
+def main(proofs: list[dict], project: Path) -> None:
     """Check, write .env and report; exit with one sentence if the project is not what was chosen."""
-    if problem := missing(context, project):
-        sys.exit(f"Not generated. This template has a defect: {problem}. Please report it with your choices.")
+    if found := problems(proofs, project):
+        sys.exit(f"Not generated. The template has a defect: {found[0]}. Please report it with your choices.")
     for name in SOMETIMES:
-        with contextlib.suppress(OSError):  # it holds something
+        with contextlib.suppress(OSError):  # it is not empty
             (project / name).rmdir()
     # the very code that teammates run in a fresh clone
     setup = runpy.run_path(str(project / "docker" / "setup.py"))
-    settings = setup["write_env"](project)
+    try:
+        settings = setup["write_env"](project)
+    except ValueError as error:
+        sys.exit(f"Not generated. {error}")
     # the token on a terminal only, never in a log
     text = next_steps(project, setup["addresses"](settings, token=sys.stdout.isatty()))
     print(text.encode("ascii", "backslashreplace").decode())
@@ -98,4 +81,4 @@ def main(context: dict, project: Path) -> None:
 
 if __name__ == "__main__":
     # Single quotes, because tojson never writes one: no answer can end the literal.
-    main(json.loads(r'{{ cookiecutter | tojson }}'), Path.cwd())  # fmt: skip
+    main(json.loads(r'{{ cookiecutter | proofs | tojson }}'), Path.cwd())  # fmt: skip

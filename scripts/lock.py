@@ -1,11 +1,13 @@
-"""Make the locks that every new project is born with, and the list of names that it must not take.
+"""Make the locks that every new project starts with, and the list of names that a package must not have.
 
-    python scripts/lock.py              after a requirement changed in the template's pyproject.toml
-    python scripts/lock.py --upgrade    to bump all packages, and the tools in `_versions` of cookiecutter.json
+    python scripts/lock.py              after a requirement changed in the template
+    python scripts/lock.py --upgrade    to renew all packages, and the tools in `_versions` of cookiecutter.json
 
 Runs the generated project's own docker/lock.py. Needs only what tests/requirements.txt names.
 """
 
+import functools
+import hashlib
 import itertools
 import json
 import os
@@ -16,11 +18,20 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
+import tomllib
+from cookiecutter.exceptions import FailedHookException
+from cookiecutter.prompt import prompt_for_config
+from cookiecutter.utils import create_env_with_context
+from jinja2 import FileSystemLoader
+
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = ROOT / "cookiecutter.json"
 TREE = ROOT / "{{cookiecutter.project_slug}}"
 LOCKS = TREE / "requirements"
 TOOLS = ("uv", "detect-secrets", "nbstripout", "pre-commit-hooks", "ruff")
+LINUX = ("manylinux2014_x86_64", "manylinux_2_28_aarch64", "musllinux_1_1_x86_64", "musllinux_1_1_aarch64")
+
+Chosen = tuple[tuple[str, str], ...]  # options, each with its choice
 
 
 def newest(package: str) -> str:
@@ -30,28 +41,66 @@ def newest(package: str) -> str:
     return done.stdout.strip().partition("==")[2]
 
 
-def set_text(key: str, value: str) -> None:
-    """Set a text in cookiecutter.json and leave its layout as it is."""
-    text, count = re.subn(rf'("{re.escape(key)}": )"[^"]*"', rf'\g<1>"{value}"', OPTIONS.read_text(encoding="utf-8"))
+def wheel_hashes(requirement: str) -> list[str]:
+    """Return the SHA-256 of a package's wheel for each platform of Linux, sorted."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        for platform in LINUX:
+            subprocess.run([*command, "--dest", folder, "--platform", platform, requirement], check=True)
+        return sorted(hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in Path(folder).iterdir())
+
+
+def set_version(key: str, value: str | list[str]) -> None:
+    """Set a value in `_versions` of cookiecutter.json, and leave the layout of the file as it is."""
+    new = json.dumps(value, indent=2).replace("\n", "\n    ")
+    pattern = rf'(?<="{re.escape(key)}": )("[^"]*"|\[[^\]]*\])'
+    text, count = re.subn(pattern, lambda _: new, OPTIONS.read_text(encoding="utf-8"))
     if count != 1:
         sys.exit(f"cookiecutter.json must name {key} once, not {count} times.")
     OPTIONS.write_text(text, encoding="utf-8", newline="\n")
 
 
-def chosen(pyproject: str, conditions: set[str], python: str) -> str:
-    """Return the template's pyproject.toml with the lines that stand under no condition, or under one of these."""
-    lines, condition = [], None
-    for line in pyproject.splitlines():
-        if line.startswith("#% if "):
-            condition = line.removeprefix("#% if ")
-        elif line == "#% endif":
-            condition = None
-        elif line.startswith("#%"):
-            sys.exit(f"pyproject.toml: this script knows no '{line}', only '#% if' and '#% endif'.")
-        elif condition is None or condition in conditions:
-            lines.append(line)
-    text = "\n".join(lines).replace("{{ cookiecutter.python_version }}", python)
-    return re.sub(r"\{\{.*?\}\}", "placeholder", text)
+def required_by(context: dict, python: str) -> dict[Chosen, set[tuple[str, str]]]:
+    """Return the requirements, each with its lock, of no choice and of each choice or pair that brings some."""
+    offered = {name: value for name, value in context.items() if isinstance(value, list) and name[0] != "_"}
+    environment = create_env_with_context({"cookiecutter": context})
+    environment.loader = FileSystemLoader([TREE, ROOT / "templates"])
+    template = environment.get_template("pyproject.toml")
+    defaults = prompt_for_config({"cookiecutter": dict(context)}, no_input=True)
+    others = {name: value for name, value in defaults.items() if name not in offered} | {"python_version": python}
+
+    @functools.cache
+    def required(chosen: Chosen) -> set[tuple[str, str]]:
+        try:
+            project = tomllib.loads(template.render(cookiecutter=others | dict(chosen)))
+        except FailedHookException:  # a rule in cookiecutter.json refuses this pair
+            return set()
+        groups = {"process": project["project"]["dependencies"], **project["dependency-groups"]}
+        return {(name, requirement) for name, requirements in groups.items() for requirement in requirements}
+
+    choices = [(option, choice) for option in offered for choice in offered[option]]
+    found: dict[Chosen, set[tuple[str, str]]] = {(): required(())}
+    for size in (1, 2):
+        # Two choices of one option count as the second alone, which adds nothing.
+        for chosen in itertools.combinations(choices, size):
+            if required(chosen) - set().union(*map(required, itertools.combinations(chosen, size - 1))):
+                found[chosen] = required(chosen)
+    return found
+
+
+def resolve(requirements: set[tuple[str, str]], python: str, pinned: str, options: list[str]) -> dict[str, dict]:
+    """Return the blocks of each lock, made by the generated project's own script with the versions of `pinned`."""
+    lists = {name: sorted(each for group, each in requirements if group == name) for name in ("process", "lab")}
+    project = f'[project]\nname = "all"\nversion = "0"\nrequires-python = ">={python}"\n'
+    project += f"dependencies = {json.dumps(lists['process'])}\n[dependency-groups]\nlab = {json.dumps(lists['lab'])}\n"
+    with tempfile.TemporaryDirectory() as folder:
+        locks = Path(folder, "requirements")
+        locks.mkdir()
+        Path(folder, "pyproject.toml").write_text(project, encoding="utf-8")
+        (locks / "lab.txt").write_text(pinned, encoding="utf-8")
+        command = [sys.executable, str(TREE / "docker/lock.py"), *options]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        return {name: blocks((locks / f"{name}.txt").read_text(encoding="utf-8")) for name in lists}
 
 
 def blocks(lock: str) -> dict[str, str]:
@@ -60,50 +109,42 @@ def blocks(lock: str) -> dict[str, str]:
     return {re.split(r"[=\[ ]", part)[0] if part[0] != "#" else "": part for part in parts}
 
 
-def resolve(pyproject: str, pinned: str, options: list[str]) -> dict[str, str]:
-    """Return the text of each lock, made by the generated project's own script, with the versions of `pinned`."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        (project / "requirements").mkdir()
-        (project / "pyproject.toml").write_text(pyproject, encoding="utf-8")
-        (project / "requirements/lab.txt").write_text(pinned, encoding="utf-8")
-        command = [sys.executable, str(TREE / "docker/lock.py"), *options]
-        subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
-        return {
-            name: (project / "requirements" / name).read_text(encoding="utf-8") for name in ("lab.txt", "process.txt")
-        }
+def condition(chosen: Chosen) -> str:
+    """Return the condition under which a template has these choices; empty if there are none."""
+    text = " and ".join(f"cookiecutter.{option} == '{choice}'" for option, choice in chosen)
+    return f"({text})" if len(chosen) > 1 else text
 
 
-def lock(python: str, options: list[str]) -> str:
+def lock(context: dict, python: str, options: list[str]) -> str:
     """Write the locks of all choices as one template each, and return the lock of the lab with every package.
 
-    A package that only some choices need stands under their conditions, as its requirement does in pyproject.toml.
-    All choices are resolved together once, so that a version is the same whatever is chosen with it.
+    A package that only some choices need is under `#% if` with their conditions. All choices are resolved together
+    once, so that a version is the same in every project.
     """
-    pyproject = (TREE / "pyproject.toml").read_text(encoding="utf-8")
-    conditions = sorted(set(re.findall(r"^#% if (.+)$", pyproject, re.MULTILINE)))
-    old = "".join(line for line in (LOCKS / "lab.txt").read_text().splitlines(True) if not line.startswith("#%"))
-    everything = resolve(chosen(pyproject, set(conditions), python), old, options)
-    core = resolve(chosen(pyproject, set(), python), everything["lab.txt"], [])
-    added = {each: resolve(chosen(pyproject, {each}, python), everything["lab.txt"], []) for each in conditions}
-    for name, text in everything.items():
-        parts, needs = [], {}
-        for package, block in blocks(text).items():
-            needed_by = [each for each in conditions if package in blocks(added[each][name])]
-            always = package in blocks(core[name])
-            if not always and not needed_by:
-                sys.exit(f"{name}: {package} is needed by several choices together; this script cannot say that.")
-            for variant in (core, *added.values()):
-                if blocks(variant[name]).get(package, block) != block:
-                    sys.exit(f"{name}: {package} has another version or marker where less is chosen.")
-            needs[package] = (
-                "" if always else " or ".join(each if " and " not in each else f"({each})" for each in needed_by)
-            )
-        for condition, group in itertools.groupby(blocks(text).items(), lambda item, needs=needs: needs[item[0]]):
-            body = "".join(block for _, block in group)
-            parts.append(f"#% if {condition}\n{body}#% endif\n" if condition else body)
-        (LOCKS / name).write_text("".join(parts), encoding="utf-8", newline="\n")
-    return everything["lab.txt"]
+    found = required_by(context, python)
+    lines = (LOCKS / "lab.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    old = "".join(line for line in lines if not line.startswith("#%"))
+    everything = resolve(set().union(*found.values()), python, old, options)
+    pinned = "".join(everything["lab"].values())
+    locks = {chosen: resolve(requirements, python, pinned, []) for chosen, requirements in found.items()}
+    for name, packages in everything.items():
+        needs = {}
+        for package, block in packages.items():
+            needed_by: list[Chosen] = []
+            for chosen, variant in locks.items():
+                if variant[name].get(package, block) != block:
+                    sys.exit(f"{name}.txt: {package} has another version or marker with {condition(chosen)}.")
+                if package in variant[name] and not any(set(fewer) < set(chosen) for fewer in needed_by):
+                    needed_by.append(chosen)
+            if not needed_by:
+                sys.exit(f"{name}.txt: {package} is needed only by several choices together.")
+            needs[package] = " or ".join(map(condition, needed_by))
+        parts = []
+        for needed, group in itertools.groupby(packages, needs.get):
+            body = "".join(packages[package] for package in group)
+            parts.append(f"#% if {needed}\n{body}#% endif\n" if needed else body)
+        (LOCKS / f"{name}.txt").write_text("".join(parts), encoding="utf-8", newline="\n")
+    return pinned
 
 
 def importable(python: str, lock: str) -> set[str]:
@@ -121,14 +162,16 @@ def importable(python: str, lock: str) -> set[str]:
 def main(options: list[str]) -> None:
     """Write everything; the arguments go to `uv pip compile`."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # uv of this environment
+    sys.path.insert(0, str(ROOT))  # for local_extensions, which Jinja loads
     if "--upgrade" in options:
-        for tool in TOOLS:
-            set_text(tool, newest(tool))
+        versions = {tool: newest(tool) for tool in TOOLS}
+        for key, value in (versions | {"uv_hashes": wheel_hashes(f"uv=={versions['uv']}")}).items():
+            set_version(key, value)
+    context = json.loads(OPTIONS.read_text(encoding="utf-8"))
     # A lock that was resolved for the oldest Python on offer, for every platform, holds for the newer ones too.
-    pythons = json.loads(OPTIONS.read_text(encoding="utf-8"))["python_version"]
-    python = min(pythons, key=lambda version: [int(part) for part in version.split(".")])
-    everything = lock(python, options)
-    set_text("_reserved_names", " ".join(sorted(importable(python, everything))))
+    python = min(context["python_version"], key=lambda version: [int(part) for part in version.split(".")])
+    names = "\n".join(sorted(importable(python, lock(context, python, options))))
+    (ROOT / "local_extensions/reserved_names.txt").write_text(f"{names}\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.wait import WebDriverWait
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--hide-scrollbars")  # fmt: skip
+QUIET = (
+    "--headless=new --no-sandbox --disable-gpu --no-first-run --hide-scrollbars "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
 
 
 def missing() -> str:

@@ -1,4 +1,4 @@
-"""One generated project on the engine: driven by its own Compose commands, as its owner would."""
+"""A generated project on the engine, and what tests read of it."""
 
 import functools
 import hashlib
@@ -7,10 +7,10 @@ import json
 import re
 import shutil
 import socket
-import subprocess
 import uuid
 from pathlib import Path
 
+import programs
 import websocket
 
 
@@ -31,16 +31,11 @@ class Stack:
 
     def run(self, *command: object, code: int = 0) -> str:
         """Run a program in the project; fail unless it exits with `code`. Returns all that it said."""
-        done = subprocess.run(
-            list(map(str, command)),
-            cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, f"{command} exited with {done.returncode}\n{done.stdout[-6000:]}"
-        return done.stdout
+        return programs.run(self.path, *command, code=code)
+
+    def shell(self, script: str, code: int = 0) -> str:
+        """Run a line of shell in the project, as somebody types it there."""
+        return self.run("sh", "-ec", script, code=code)
 
     def compose(self, *arguments: object, code: int = 0) -> str:
         """Run `docker compose` in the project."""
@@ -61,25 +56,27 @@ class Stack:
         return websocket.create_connection(address, timeout=60)
 
     def start(self, kind: str, body: object) -> dict:
-        """Let JupyterLab's server start a kernel or a terminal, and return what it says of it."""
+        """Start a notebook's session or a terminal on JupyterLab's server, and return the server's answer."""
         status, text = self.ask("JUPYTER", f"/api/{kind}?token={self.settings['JUPYTER_TOKEN']}", body)
         assert status in (200, 201), text
         return json.loads(text)
 
-    def in_terminal(self, command: str, last: str) -> str:
-        """Return what a new terminal of JupyterLab shows once it has shown `last`."""
+    def in_terminal(self, command: str) -> str:
+        """Return what a new terminal of JupyterLab shows for a command; fail unless the command succeeds."""
         channel = self.channel(f"terminals/websocket/{self.start('terminals', {})['name']}")
-        channel.send(json.dumps(["stdin", f"{command}\r"]))
+        channel.send(json.dumps(["stdin", f"{command}; echo exit=$?\r"]))
         shown = ""
-        while last not in shown:
+        while not (end := re.search(r"exit=(\d+)", shown)):
             kind, *parts = json.loads(channel.recv())
             shown += "".join(parts) if kind == "stdout" else ""
         channel.close()
+        assert end[1] == "0", shown
         return shown
 
     def in_kernel(self, *cells: str) -> str:
-        """Return what notebook cells print, run by JupyterLab's server in one new kernel, its default one."""
-        channel = self.channel(f"api/kernels/{self.start('kernels', {'path': 'notebooks'})['id']}/channels")
+        """Return what cells print in a new notebook of the folder `notebooks`, whose kernel is the default one."""
+        notebook = {"type": "notebook", "name": "", "path": f"notebooks/{uuid.uuid4().hex}.ipynb"}
+        channel = self.channel(f"api/kernels/{self.start('sessions', notebook)['kernel']['id']}/channels")
         printed = ""
         for code in cells:
             header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
@@ -99,6 +96,20 @@ class Stack:
                 state = answer["content"].get("execution_state", "")
         channel.close()
         return printed
+
+    @property
+    def package(self) -> str:
+        """Return the name of the project's Python package."""
+        return next((self.path / "src").iterdir()).name
+
+    @property
+    def running(self) -> list[str]:
+        """Return the services that run."""
+        return self.compose("ps", "--services", "--status", "running").split()
+
+    def base_images(self) -> dict[str, str]:
+        """Return the images that the Dockerfile starts from, by the name of their argument."""
+        return dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)", (self.path / "Dockerfile").read_text(), re.MULTILINE))
 
     def container(self, service: str) -> dict:
         """Return what the engine knows about the running container of a service."""
@@ -137,8 +148,11 @@ def free_ports(env: Path) -> None:
 
 
 def project(bake, folder: Path, **answers: str) -> Stack:
-    """Generate a project of its own name and port into `folder`."""
-    slug = f"dsd-{uuid.uuid4().hex[:8]}"
-    path = Path(shutil.copytree(bake(project_slug=slug, **answers).path, folder / slug, copy_function=shutil.copy2))
+    """Generate a project with a name and ports of its own into `folder`.
+
+    Its package has the usual name, so that the commands of all projects are the same.
+    """
+    names = {"project_slug": f"dsd-{uuid.uuid4().hex[:8]}", "package_name": bake().context["package_name"]}
+    path = shutil.copytree(bake(**names, **answers).path, folder / names["project_slug"], copy_function=shutil.copy2)
     free_ports(path / ".env")
     return Stack(path)

@@ -28,7 +28,8 @@ HOSTILE = [
     "key: value, [list], {map} !tag &anchor *alias",
     "'''triple''' \"\"\"quotes\"\"\"",
     "$(touch pwned) `touch pwned` ; rm -rf . && true",
-    "\u6570\u636e\u79d1\u5b66 \u0414\u0430\u043d\u043d\u044b\u0435 \u0628\u064a\u0627\u0646\u0627\u062a \u05e0\u05ea\u05d5\u05e0\u05d9\u05dd",  # noqa: E501
+    "\u6570\u636e\u79d1\u5b66 \u0414\u0430\u043d\u043d\u044b\u0435 "
+    "\u0628\u064a\u0627\u0646\u0627\u062a \u05e0\u05ea\u05d5\u05e0\u05d9\u05dd",
     "\U0001f427 and \U0001f1e6\U0001f1f6 and \u202eright to left",
     "x" * 300,
 ]

@@ -2,32 +2,18 @@
 
 import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
-import proofs
 import pytest
-from checks import documents, shown_commands
-from conftest import copy_of_template
-from template import CHOICES, LOCAL, ROOT, SHAPING, covering, tracked, variants
+import shown
+from programs import shell
+from template import CHOICES, LOCAL, ROOT, SHAPING, TREE, covering, name, tracked, variants
 
 from scripts.pictures import PICTURES
 
-DOCUMENTS = [file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
-
-
-def test_the_tables_of_the_readme_are_up_to_date() -> None:
-    done = subprocess.run([sys.executable, "scripts/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_readme_that_is_behind_is_found(fork) -> None:
-    options = fork / "cookiecutter.json"
-    options.write_text(options.read_text().replace("Licence", "Licence of the project"))
-    done = subprocess.run([sys.executable, "scripts/readme.py", "--check"], cwd=fork, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "run python scripts/readme.py" in done.stderr
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [file for file in tracked() if file.endswith(".md") and not file.startswith(("templates/", TREE.name))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -58,71 +44,54 @@ def test_the_recording_tells_no_token() -> None:
 def test_links_of_a_generated_document_lead_somewhere(bake) -> None:
     for variant in variants():
         files = bake(**variant).files
-        for name in (name for name in files if name.endswith(".md")):
-            for target in re.findall(r"\]\(([^)#]+)\)", files[name].decode()):
+        for file in (file for file in files if file.endswith(".md")):
+            for target in re.findall(r"\]\(([^)#]+)\)", files[file].decode()):
                 if "://" not in target:
-                    assert os.path.normpath(Path(name).parent / target) in files, f"{name}: {target}"
+                    assert os.path.normpath(Path(file).parent / target) in files, f"{file}: {target}"
 
 
-# Commands that the template's own documents show -> the test that runs them
-COMMANDS = {
-    "python3 -m venv .venv && .venv/bin/pip install --quiet cookiecutter": "test_the_first_command_of_the_readme_makes_a_project",
-    "python3 -m venv .venv && .venv/bin/pip install --quiet -r": "test_ci_runs_the_very_command_of_the_readme",
-    ".venv/bin/python -m pytest": "test_ci_runs_the_very_command_of_the_readme",
-    "cd ../my-project": "test_the_first_command_of_the_readme_makes_a_project",
-    "cookiecutter ": "test_the_stock_engine_and_real_hooks_write_the_same_bytes",
-    "cruft ": "test_an_update_keeps_local_edits_and_dotenv",
-    "python scripts/readme.py": "test_the_tables_of_the_readme_are_up_to_date",
-    "python scripts/lock.py": "test_the_locks_are_what_the_project_itself_would_make",
-    "pre-commit install": "test_ruff_on_the_template_itself",
-}
-
-
-def test_every_command_that_a_document_shows_is_run_by_a_test(bake) -> None:
-    """Those of a generated project are run by the engine, on the variants of the cover."""
+def test_every_command_is_shown_by_a_project_of_the_cover(bake) -> None:
+    """The engine runs those of the cover; a complete run fails at its end if any of them, or of these, was not run."""
     cover = covering([row for row in variants() if all(row[each] == CHOICES[each][0] for each in LOCAL)], SHAPING)
-    run = {command for row in cover for command in shown_commands(documents(bake(**row).files))}
-    generated = {command for row in variants() for command in shown_commands(documents(bake(**row).files))}
-    assert generated - run == set()
-    known = {**proofs.COMMANDS, **COMMANDS}
+    run_there = {each for row in cover for each in shown.commands(shown.documents(bake(**row).path))}
+    for variant in variants():
+        document = shown.documents(bake(**variant).path)
+        shown.expect(f"a project's document ({name(variant)})", document)
+        assert set(shown.commands(document)) <= run_there, name(variant)
     for document in DOCUMENTS:
-        for command in shown_commands((ROOT / document).read_text(encoding="utf-8")):
-            assert command in run or command.startswith(tuple(known)), f"{document}: {command} is run by no test"
-    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
-    for test in known.values():
-        assert f"def {test}(" in tests, test
+        shown.expect(document, (ROOT / document).read_text(encoding="utf-8"))
 
 
-def test_the_first_command_of_the_readme_makes_a_project(tmp_path) -> None:
-    clone = tmp_path / "ds-docker"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    copy_of_template(clone)  # as the working tree has it
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.+?)\n```$", readme.partition("## Make a project")[2], re.MULTILINE | re.DOTALL)
-    done = subprocess.run(["sh", "-c", blocks[0]], cwd=clone, input="\n" * 40, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "my-project is ready." in done.stdout
-    first, *_ = blocks[1].splitlines()
-    assert first == "cd ../my-project"
-    assert (clone / "../my-project/compose.yaml").exists()
+def test_the_first_command_of_the_readme_makes_a_project(upstream) -> None:
+    command = "python3 -m venv .venv && .venv/bin/pip install --quiet cookiecutter"
+    said = shown.run(partial(shell, upstream, typed="\n" * 40), README, command)
+    assert "my-project is ready." in said
+    said = shown.run(lambda line: shell(upstream, f"{line} && ls"), README, "cd ../my-project")
+    assert "compose.yaml" in said
+
+
+def test_cookiecutter_takes_an_address_and_answers(upstream, tmp_path) -> None:
+    home = {"HOME": str(tmp_path)}  # where cookiecutter keeps its copy of the template, and the last answers
+    address = {"gh:org/ds-docker": f"git+{upstream.as_uri()}"}
+    shown.run(partial(shell, tmp_path, typed="\n" * 40, **home), README, "cookiecutter gh:", address)
+    assert (tmp_path / "my-project/compose.yaml").exists()
+    shown.run(partial(shell, upstream, **home), README, "cookiecutter . --no-input")
+    assert (upstream / "my-project/compose.yaml").exists()
 
 
 def test_ci_runs_the_very_command_of_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = re.search(r"^## Run the tests$.*?^```sh\n(.+?)\n```$", readme, re.MULTILINE | re.DOTALL)[1]
+    """CI is where this command is run: its last step is the run that checks at its end that all commands were run."""
     lines = (ROOT / ".ci/run").read_text().splitlines()
-    assert lines[-1] == command
+    command = "python3 -m venv .venv && .venv/bin/pip install --quiet -r"
+    assert shown.run(str, README, command) == lines[-1]
     assert "REQUIRE_ENGINE=1" in "\n".join(lines)
     assert (ROOT / ".github/workflows/test.yaml").read_text().rstrip().endswith("run: .ci/run")
 
 
 def test_no_file_names_a_package_registry() -> None:
-    """A house's index is a setting, and the public one is the client's own business."""
-    hosts = re.compile(
-        "|".join(
-            (r"py" + r"pi\.(org|python)", r"python" + r"hosted", r"deb\.debian" + r"\.org", r"registry\.npm" + "js")
-        )
-    )
+    """A private index is a setting, and the public one is the client's own business."""
+    names = (r"py" + r"pi\.(org|python)", r"python" + r"hosted", r"deb\.debian" + r"\.org", r"registry\.npm" + "js")
+    hosts = re.compile("|".join(names))
     for file in tracked():
         path = Path(ROOT / file)
         if path.suffix != ".png":

@@ -1,34 +1,24 @@
 """The field's own tools, on every distinct file that the template can generate and on the template's own."""
 
+import functools
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from template import ROOT, name, tracked, variants
-
-TOOLS = Path(sys.executable).parent
-
-
-def tool(*command: object, cwd: Path = ROOT) -> str:
-    """Run a tool of this Python's environment; fail with what it says."""
-    program = TOOLS / str(command[0])
-    done = subprocess.run([program, *map(str, command[1:])], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
-    return done.stdout
+from programs import commit_all, run
+from template import ROOT, TREE, name, tracked, variants
 
 
 @pytest.fixture(scope="module")
 def distinct(bake, tmp_path_factory):
     """Return a function that gives each distinct rendering of some files, as paths by the variant's name.
 
-    A file that no variant has, as a house dropped its choice, gives none; tests/test_mutations.py shows that this is
-    not so by mistake.
+    A file that no variant has, as a fork dropped its choice, gives none; tests/test_mutations.py shows that this does
+    not happen by mistake.
     """
     folder = tmp_path_factory.mktemp("distinct")
 
@@ -46,11 +36,11 @@ def distinct(bake, tmp_path_factory):
 
 
 def test_hadolint(distinct) -> None:
-    tool("hadolint", *distinct("Dockerfile"))
+    run(ROOT, "hadolint", *distinct("Dockerfile"))
 
 
 def test_compose_schema(distinct) -> None:
-    tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *distinct("compose.yaml"))
+    run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.compose-spec", *distinct("compose.yaml"))
 
 
 def test_compose_reads_every_variant_with_every_profile(bake, compose_client) -> None:
@@ -76,8 +66,8 @@ def test_docker_checks_every_dockerfile(bake, engine) -> None:
         if baked.text("Dockerfile") in seen:
             continue
         seen.add(baked.text("Dockerfile"))
-        stages = re.findall(r"^FROM \S+ AS (lab|process|tools)$", baked.text("Dockerfile"), re.MULTILINE)
-        assert len(stages) == 3
+        stages = re.findall(r"^FROM \S+ AS (base|lab|process|lock)$", baked.text("Dockerfile"), re.MULTILINE)
+        assert len(stages) == 4
         for stage in stages:
             command = ["docker", "build", "--check", "--target", stage, "."]
             done = subprocess.run(command, cwd=baked.path, capture_output=True, text=True, check=False)
@@ -93,7 +83,7 @@ def test_types_of_every_variant(bake, tmp_path) -> None:
         if sources not in seen:
             seen.add(sources)
             options = (f"--cache-dir={tmp_path}", f"--python-version={variant['python_version']}")
-            tool("mypy", "--ignore-missing-imports", *options, "src", "docker", cwd=baked.path)
+            run(baked.path, "mypy", "--ignore-missing-imports", *options, "src", "docker")
 
 
 YAMLLINT = """
@@ -111,18 +101,19 @@ rules:
 def test_yaml_of_every_variant(distinct) -> None:
     workflows = (".github/workflows/ci.yaml", ".github/dependabot.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
     files = distinct("compose.yaml", "compose.gpu.yaml", *workflows)
-    tool("yamllint", "--strict", "--config-data", YAMLLINT, *files)
-    tool("pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
+    run(ROOT, "yamllint", "--strict", "--config-data", YAMLLINT, *files)
+    run(ROOT, "pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
 
 
 def test_markdown_of_every_variant_and_of_the_template(distinct) -> None:
-    own = [ROOT / file for file in tracked() if file.endswith(".md") and "cookiecutter." not in file]
-    tool("pymarkdown", "--disable-rules", "line-length,no-inline-html", "scan", *own, *distinct("README.md"))
+    own = [ROOT / file for file in tracked() if file.endswith(".md") and not file.startswith(("templates/", TREE.name))]
+    run(ROOT, "pymarkdown", "--disable-rules", "line-length,no-inline-html", "scan", *own, *distinct("README.md"))
 
 
 def test_dev_container_schema(distinct) -> None:
     """The properties of the dev container specification that a project with Compose can have."""
-    tool(
+    run(
+        ROOT,
         "check-jsonschema",
         "--schemafile",
         ROOT / "tests/devcontainer.schema.json",
@@ -133,13 +124,13 @@ def test_dev_container_schema(distinct) -> None:
 def test_ruff_on_every_variant(bake) -> None:
     trees = [bake(**variant).path for variant in variants()]
     trees.append(bake(project_slug="x" * 40, package_name="y" * 40).path)
-    tool("ruff", "check", "--no-cache", *trees)
-    tool("ruff", "format", "--no-cache", "--check", *trees)
+    run(ROOT, "ruff", "check", "--no-cache", *trees)
+    run(ROOT, "ruff", "format", "--no-cache", "--check", *trees)
 
 
 def test_ruff_on_the_template_itself() -> None:
-    tool("ruff", "check", "--no-cache", "hooks", "local_extensions.py", "scripts", "tests")
-    tool("ruff", "format", "--no-cache", "--check", "hooks", "local_extensions.py", "scripts", "tests")
+    run(ROOT, "ruff", "check", "--no-cache", "hooks", "local_extensions", "scripts", "tests")
+    run(ROOT, "ruff", "format", "--no-cache", "--check", "hooks", "local_extensions", "scripts", "tests")
 
 
 def test_shellcheck() -> None:
@@ -147,14 +138,14 @@ def test_shellcheck() -> None:
         file for file in tracked() if (ROOT / file).read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/"))
     ]
     assert scripts == [".ci/run"]
-    tool("shellcheck", *scripts)
+    run(ROOT, "shellcheck", *scripts)
 
 
 def test_workflows() -> None:
     workflows = sorted((ROOT / ".github/workflows").glob("*.yaml"))
-    tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    tool("check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github/dependabot.yml")
-    tool("zizmor", "--offline", "--quiet", "--pedantic", *workflows)
+    run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github/dependabot.yml")
+    run(ROOT, "zizmor", "--offline", "--quiet", "--pedantic", *workflows)
 
 
 def test_workflows_of_every_variant(bake, distinct) -> None:
@@ -165,24 +156,16 @@ def test_workflows_of_every_variant(bake, distinct) -> None:
     }
     for schema, files in checked.items():
         if files:
-            tool("check-jsonschema", "--builtin-schema", schema, *files)
+            run(ROOT, "check-jsonschema", "--builtin-schema", schema, *files)
     if files := distinct(".github/workflows/ci.yaml"):
-        tool("zizmor", "--offline", "--quiet", "--pedantic", *files)
+        run(ROOT, "zizmor", "--offline", "--quiet", "--pedantic", *files)
 
 
-def test_the_projects_own_hooks_pass_on_a_fresh_bake_and_catch_what_they_are_for(bake, tmp_path, monkeypatch) -> None:
+def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
     project = shutil.copytree(bake().path, tmp_path / "project")
-    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "hooks"))
-    monkeypatch.setenv("PATH", str(TOOLS), prepend=os.pathsep)
-
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
-        subprocess.run(["git", *identity, *arguments], cwd=project, check=True, capture_output=True)
-
-    git("init", "--quiet")
-    git("add", "--all")
-    tool("pre-commit", "run", "--all-files", cwd=project)
-    git("commit", "--quiet", "--message", "Start")
+    check = functools.partial(run, project, "pre-commit", "run", "--all-files", PRE_COMMIT_HOME=tmp_path / "hooks")
+    commit_all(project)
+    check()
 
     notebook = project / "notebooks/01-explore.ipynb"
     clean = json.loads(notebook.read_text())
@@ -192,16 +175,13 @@ def test_the_projects_own_hooks_pass_on_a_fresh_bake_and_catch_what_they_are_for
     (project / "secret.py").write_text('"""Keys."""\n\nAWS = "AKIA" "IOSFODNN7EXAMPLE"\nKEY = "AKIAIOSFODNN7EXAMQLE"\n')
     (project / "unused.py").write_text('"""Unused."""\n\nimport os\nx=undefined\n')
     (project / "big.bin").write_bytes(b"\0" * 600_000)
-    git("add", "--all")
-    command = [TOOLS / "pre-commit", "run", "--all-files"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    failed = {line.split(".")[0] for line in done.stdout.splitlines() if line.endswith("Failed")}
-    assert failed == {
+    run(project, "git", "add", "--all")
+    said = check(code=1)
+    assert {line.split(".")[0] for line in said.splitlines() if line.endswith("Failed")} == {
         "lint Python and notebooks",
         "format Python and notebooks",
         "take output out of notebooks",
         "no file above 500 kB",
         "no passwords, no keys",
-    }, done.stdout
+    }, said
     assert json.loads(notebook.read_text())["cells"] == clean["cells"]

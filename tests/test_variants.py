@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from checks import env_settings, problems
-from template import name, variants
+from template import OPTIONS, name, variants
 
 
 @pytest.mark.parametrize("variant", variants(), ids=name)
@@ -14,7 +14,7 @@ def test_variant(bake, variant) -> None:
 
 
 def test_nothing_but_secrets_differs_between_two_bakes(bake) -> None:
-    first, second = bake(), bake(author_name="Your Name")
+    first, second = bake(), bake(author_name=OPTIONS["author_name"])
     assert first.path != second.path
     different = {name for name in first.files if first.files[name] != second.files[name]}
     assert different == {".env"}
@@ -38,7 +38,7 @@ def test_a_fresh_clone_loses_nothing_but_dotenv(bake) -> None:
     assert git("check-ignore", ".env", ".env.local", "data/big.csv", "models/model.joblib").count("\n") == 4
 
 
-def test_the_bake_refuses_what_the_template_does_not_have_and_tells_the_engines_reason(bake) -> None:
+def test_the_bake_says_why_it_refuses(bake) -> None:
     with pytest.raises(pytest.fail.Exception, match="no option licence"):
         bake(licence="MIT")
     with pytest.raises(pytest.fail.Exception, match="WTFPL"):

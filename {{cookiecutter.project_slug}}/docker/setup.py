@@ -1,7 +1,7 @@
-"""Write .env from .env.example, once for each machine. Standard library only.
+"""Write .env from .env.example, once for each machine, and make the folders for results. Standard library only.
 
-Runs when the project is generated and as `docker compose run --rm setup`. A value that .env already has is
-kept; a secret without one gets it, and a setting that .env.example gained since is added at the end.
+Runs when the project is generated and as `docker compose run --rm setup`. Values that .env already has stay as they
+are; an empty secret gets a random value, and settings that are new in .env.example are added at the end.
 """
 
 import os
@@ -9,96 +9,108 @@ import platform
 import re
 import secrets
 import sys
+from collections import ChainMap
 from pathlib import Path
+from urllib.parse import quote
 
+ADDRESSES = [  # what can be opened: name, setting of its port, path
+    ("JupyterLab", "JUPYTER_PORT", "/lab"),
+#% for address in cookiecutter | brought('address')
+    ("{{ address.name }}", "{{ address.port }}", "{{ address.path }}"),
+#% endfor
+]
 
-def translated() -> bool:
-    """Say whether the host translates ownership, as macOS, Windows and Docker Desktop do."""
-    return sys.platform != "linux" or "linuxkit" in platform.release()
+# What Compose understands in .env: comments and settings; anything else is an error
+ENTRY = re.compile(
+    r"""(?x) \#.* | (?:export\s+)? (?P<name>[\w.-]+) [^\S\n]* (?: (?m:$) | [=:][^\S\n]* (?: (?P<plain>(?!['"]).*)
+    | '(?P<single>(?:[^'\\]|\\.)*)' | "(?P<double>(?:[^"\\]|\\.)*)" ) ) | (?P<error>\S.*)"""
+)
+SECRET = re.compile(r"""(?m)^(\ufeff?(?:export +)?\w+_(?:TOKEN|PASSWORD) *=)[ \t]*(?:""|'')?[ \t]*(?=\r?$)""")  # empty
+# macOS, Windows and Docker Desktop translate ownership
+TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()
+VARIABLE = re.compile(r"\$(?:(\$)|([^\W\d]\w*)|\{([^\W\d]\w*)(?::?-((?:[^{}]|\{[^}]*\})*))?\})")
 
 
 def owner(folder: Path) -> tuple[int, int]:
     """Return the user and group id that own `folder`, or 1000 where the host translates ownership."""
-    if translated():
-        return 1000, 1000
-    status = folder.stat()
-    return status.st_uid, status.st_gid
+    return (1000, 1000) if TRANSLATED else (folder.stat().st_uid, folder.stat().st_gid)
 
 
-def cores() -> int:
-    """Return how many cores Docker has: on Linux this machine's, elsewhere 2 at most, as its virtual machines have."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return min(os.cpu_count() or 1, 2)
+def settings(content: bytes) -> dict[str, str]:
+    """Return the settings in an .env file by Compose's rules. Raises ValueError, which shows no value of it."""
+    text, found = content.decode("utf-8-sig", "replace"), dict[str, str]()
+    known = ChainMap(os.environ, found)
 
+    def expand(value: str) -> str:
+        return VARIABLE.sub(lambda each: each[1] or known.get(each[2] or each[3]) or expand(each[4] or ""), value)
 
-def settings(text: str) -> dict[str, str]:
-    """Return the settings in the text of an .env file, in its order."""
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def with_secrets(text: str) -> str:
-    """Return the text of an .env file with a random value for each secret that has none."""
-    # letters and digits: safe in a URL, a shell and Compose
-    return re.sub(r"(?m)^(\w+_(?:TOKEN|PASSWORD)=)[ \t]*$", lambda match: match[1] + secrets.token_hex(24), text)
-
-
-def filled(example: str, folder: Path) -> str:
-    """Return the text of .env.example with this machine's numbers and fresh secrets in it."""
-    uid, gid = owner(folder)
-    for key, number in {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores()}.items():
-        example = re.sub(rf"(?m)^{key}=.*$", f"{key}={number}", example)
-    return with_secrets(example)
+    for entry in ENTRY.finditer(text):
+        name, single, double, plain = entry.group("name", "single", "double", "plain")
+        if entry["error"] or "\ufffd" in entry[0]:
+            reason = "is not UTF-8 text" if "\ufffd" in entry[0] else "is not NAME=value or lacks a closing quote"
+            raise ValueError(f"line {text.count(chr(10), 0, entry.start()) + 1} {reason}")
+        if single is not None:
+            found[name] = single.replace(r"\'", "'")
+        elif double is not None:
+            double = double.replace(r"\"", '"').replace(r"\n", "\n").replace(r"\$", "$$").replace(r"\\", "\\")
+            found[name] = expand(double)
+        elif plain is not None:
+            found[name] = expand(plain.partition(" #")[0].rstrip())
+    return found
 
 
 def write_env(folder: Path) -> dict[str, str]:
-    """Make or complete `folder`/.env from `folder`/.env.example and return its settings.
+    """Make or complete `folder`/.env and make the folders; return all settings, with the defaults of .env.example.
 
-    The file is readable by its owner alone and appears whole. Raises OSError where it cannot be written.
+    The file is readable by its owner alone and appears whole. Raises OSError if it cannot be written, and ValueError
+    if the one that is there cannot be read, which then stays as it is.
     """
-    target, partial = folder / ".env", folder / ".env.partial"
-    text = filled((folder / ".env.example").read_text(encoding="utf-8"), folder)
-    if target.exists():
-        old = target.read_text(encoding="utf-8")
-        added = [f"{key}={value}\n" for key, value in settings(text).items() if key not in settings(old)]
-        text = with_secrets(old.rstrip("\n") + "\n" + "".join(added))
-        if settings(text) == settings(old):
-            return settings(old)
+    target, (uid, gid) = (folder / ".env").resolve(), owner(folder)
+    # elsewhere Docker runs in a virtual machine, with 2 cores at least
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else min(os.cpu_count() or 1, 2)
+    example = (folder / ".env.example").read_text(encoding="utf-8")
+    for name, number in {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores}.items():
+        example = re.sub(rf"(?m)^{name}=.*$", f"{name}={number}", example)
+    old = target.read_bytes() if target.exists() else b""
+    known, end = settings(old or example.encode()), "\r\n" if b"\r\n" in old else "\n"
+    text = old.decode() or example
+    for entry in ENTRY.finditer(example):
+        if entry["name"] and entry["name"] not in known:
+            text += (end if text[-1] != "\n" else "") + entry[0] + end
+    # letters and digits: safe in a URL, a shell and Compose
+    text = SECRET.sub(lambda match: match[1] + secrets.token_hex(24), text)
+    new = [path for name in ("data", "models", "reports") if not os.path.lexists(path := folder / name)]
+    for path in new:
+        path.mkdir()
+    partial = target.with_name(".env.partial")
     partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(text.encode())
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        os.chown(partial, *owner(folder))
+    partial.touch(0o600, exist_ok=False)
+    partial.write_bytes(text.encode())
+    for path in (partial, *new) if hasattr(os, "geteuid") and os.geteuid() == 0 else ():
+        os.chown(path, uid, gid)
     partial.replace(target)
-    return settings(text)
+    values = {name: value for name, value in settings(text.encode()).items() if value}
+    return {**settings(example.encode()), **values}
 
 
 def addresses(values: dict[str, str], *, token: bool) -> str:
     """Return a line for each address that this project can be opened at, JupyterLab's with its token or without."""
-    found = {"JupyterLab": f"{values['JUPYTER_PORT']}/lab" + (f"?token={values['JUPYTER_TOKEN']}" if token else "")}
-#% if cookiecutter.deploy == 'api'
-    found["API"] = f"{values['API_PORT']}/docs"
-#% endif
-#% if cookiecutter.deploy == 'dashboard'
-    found["Dashboard"] = values["DASHBOARD_PORT"]
-#% endif
-#% if cookiecutter.tracking == 'mlflow'
-    found["MLflow"] = values["MLFLOW_PORT"]
-#% endif
-    return "\n".join(f"  {name:<11} http://127.0.0.1:{rest}" for name, rest in found.items())
+    secret = {"JUPYTER_PORT": f"?token={quote(values['JUPYTER_TOKEN'])}"} if token else {}
+    lines = [(name, values[port] + path + secret.get(port, "")) for name, port, path in ADDRESSES]
+    return "\n".join(f"  {name:<11} http://127.0.0.1:{rest}" for name, rest in lines)
 
 
 def main() -> None:
-    """Write .env here and say what will be where; the token is shown on a terminal only."""
+    """Write .env here and show the addresses; the token appears on a terminal only."""
+    terminal = sys.stdout.isatty()
     try:
         values = write_env(Path.cwd())
+    except ValueError as error:
+        sys.exit(f".env is unchanged because {error}: correct it and run this again.")
     except OSError as error:
         sys.exit(f"Cannot write .env: {error}. Run this in the project's folder, as its owner.")
-    terminal = sys.stdout.isatty()
-    hint = "" if terminal else "\n\nJupyterLab's token is JUPYTER_TOKEN in .env."
-    print(".env is ready. Once all is up (docker compose up --wait), open\n")
-    print(addresses(values, token=terminal) + hint)
+    print(".env is ready. After `docker compose up --wait`, open\n")
+    print(addresses(values, token=terminal) + ("" if terminal else "\n\nThe token is JUPYTER_TOKEN in .env."))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,128 @@
-"""`python -m {{ cookiecutter.package_name }}`."""
+"""Run the pipeline, or a part of it: `python -m {{ cookiecutter.package_name }} COMMAND`."""
 
-from .cli import main
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
 
-main()
+import typer
+
+from . import __version__
+from .errors import PipelineError
+from .settings import Settings, load, require_current_packages
+
+# The commands import the rest themselves, so that help and refused settings need not wait for large packages.
+STEPS = {{ (["read", "prepare", "train", "evaluate", "report"] + (cookiecutter | brought("step"))) | tojson }}
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+def _option(name: str) -> typer.models.OptionInfo:
+    return typer.Option(help=Settings.model_fields[name].description, show_default="the setting, see .env")
+
+
+Input = Annotated[str | None, _option("input")]
+Models = Annotated[Path | None, _option("models")]
+Reports = Annotated[Path | None, _option("reports")]
+Seed = Annotated[int | None, _option("seed")]
+Table = Annotated[str, typer.Option(help="Name of the table: a letter, then a-z, 0-9 and _; not a reserved SQL word")]
+
+
+@contextmanager
+def step(name: str) -> Iterator[list[str]]:
+    """Show one step of a run: a spinner on a terminal, then a line with the notes it yields and the seconds taken."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    label, start = f"{STEPS.index(name) + 1}/{len(STEPS)} {name}", time.perf_counter()
+    notes: list[str] = []
+    with console.status(label):
+        yield notes
+    console.print(" ".join([f"{label:<13}", *notes, f"({time.perf_counter() - start:.1f} s)"]), markup=False)
+
+
+@app.command()
+def run(input: Input = None, models: Models = None, reports: Reports = None, seed: Seed = None) -> None:
+    """Read, check, prepare, train, evaluate and report."""
+    settings = load(input=input, models=models, reports=reports, seed=seed)
+    import joblib
+
+    from . import data, database, model, outputs, report
+
+    page, saved = settings.reports / "report.html", settings.models / "model.joblib"
+    outputs.writable(settings.models, settings.reports)
+    with step("read") as notes:
+        rows, sources = data.read(settings.input, settings)
+        notes.append(f"{rows.height} rows from {', '.join(source['path'] for source in sources)}")
+    with step("prepare") as notes:
+        train_rows, test_rows = model.split(rows, settings.test_share, settings.seed)
+        notes.append(f"{train_rows.height} training rows, {test_rows.height} test rows")
+    with step("train"):
+        fitted = model.train(train_rows, settings.seed)
+    with step("evaluate") as notes:
+        metrics = model.evaluate(fitted, train_rows, test_rows, settings.seed)
+        notes.append(f"accuracy {metrics['accuracy']:.3f}, baseline {metrics['baseline_accuracy']:.3f}")
+    with step("report") as notes:
+        versions = {name: version(name) for name in ("polars", "scikit-learn", "numpy", "matplotlib")}
+        record = {  # what it takes to repeat this run
+            "inputs": sources,
+            "settings": settings.model_dump(mode="json"),
+            "versions": {"python": platform.python_version(), __package__: __version__, **versions},
+        }
+        files = {settings.reports / name: content for name, content in report.files(rows, metrics, record).items()}
+        files[saved] = outputs.content(partial(joblib.dump, fitted))
+        predictions = test_rows.hstack(model.predict(fitted, test_rows))
+        with database.storing({"predictions": predictions}, settings) as tables:
+            outputs.write(files | tables)
+        notes.append(str(page))
+#% for module in cookiecutter | brought('step')
+    with step("{{ module }}") as notes:
+        from . import {{ module }}
+
+        notes.append({{ module }}.log(record, metrics, list(files)))
+#% endfor
+    typer.echo(f"Done. Open {page} in a browser; the model is {saved}.")
+
+
+@app.command()
+def check(input: Input = None) -> None:
+    """Read and check the input; write nothing."""
+    from . import data
+
+    settings = load(input=input)
+    rows, sources = data.read(settings.input, settings)
+    typer.echo(f"Good: {rows.height} rows in {len(sources)} file{'s' if len(sources) > 1 else ''}.")
+
+
+@app.command()
+def store(table: Table, input: Input = None) -> None:
+    """Read and check the input, and store it as a table that queries can name."""
+    from . import data, database, outputs
+
+    settings = load(input=input)
+    rows, _ = data.read(settings.input, settings)
+    with database.storing({table: rows}, settings) as tables:
+        outputs.write(tables)
+    typer.echo(f"Stored {rows.height} rows. To use them: run --input 'SELECT * FROM {table}'")
+
+
+def main() -> None:
+    """Run the command line; a failure that the user can fix is one sentence and an exit code of its own."""
+    # Without this, `docker stop` would kill Python before it removes half-written files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        require_current_packages()
+        app()
+    except PipelineError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

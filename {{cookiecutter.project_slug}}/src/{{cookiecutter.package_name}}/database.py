@@ -1,1 +1,1 @@
-{% include 'database/' ~ cookiecutter.database ~ '.py' %}
+{% include 'database/' ~ cookiecutter.database ~ '/database.py' %}

@@ -1,57 +1,39 @@
-"""What can go wrong with somebody's data or disk: each kind has a sentence and an exit code of its own."""
+"""What can go wrong with the data, the settings or the disk: each kind has a class and an exit code of its own."""
 
 
 class PipelineError(Exception):
-    """A failure that the user can mend; its text says what is wrong, where, and what to do."""
+    """A failure that the user can fix; its text says what is wrong, where, and what to do."""
 
-    exit_code = 1
+    exit_code: int
 
-
-class SettingError(PipelineError):
-    """A setting has a value that makes no sense."""
-
-    exit_code = 2
+    def __init_subclass__(cls, exit_code: int) -> None:
+        """Give the kind its exit code."""
+        cls.exit_code = exit_code
 
 
-class InputError(PipelineError):
-    """The input is not there or cannot be read."""
-
-    exit_code = 3
+class SettingError(PipelineError, exit_code=2):
+    """A setting has a value that cannot work."""
 
 
-class ColumnError(PipelineError):
+class InputError(PipelineError, exit_code=3):
+    """The input does not exist or cannot be read."""
+
+
+class ColumnError(PipelineError, exit_code=4):
     """The input lacks a column."""
 
-    exit_code = 4
+
+class ValueRangeError(PipelineError, exit_code=5):
+    """A value is missing, of the wrong type, or outside the schema's limits."""
 
 
-class ValueRangeError(PipelineError):
-    """A value is of the wrong type, missing, or outside of what the schema allows."""
-
-    exit_code = 5
-
-
-class EmptyError(PipelineError):
+class EmptyError(PipelineError, exit_code=6):
     """The input has no rows, or too few to learn from."""
 
-    exit_code = 6
 
-
-class OutputError(PipelineError):
+class OutputError(PipelineError, exit_code=7):
     """The results cannot be written."""
 
-    exit_code = 7
 
-
-#% if cookiecutter.tracking == 'mlflow'
-class TrackingError(PipelineError):
-    """The results are written, but the run could not be logged."""
-
-    exit_code = 9
-
-
-#% endif
-class DatabaseError(PipelineError):
-    """A query makes no sense to the database, or the database does not answer."""
-
-    exit_code = 8
+class DatabaseError(PipelineError, exit_code=8):
+    """The database rejects a query or a table name, or does not answer."""

@@ -1,60 +1,56 @@
-"""Write results: all of them or none, so that the last good ones stay until new ones are complete."""
+"""Write results: all of them or none, so that the last good ones stay until the new ones are complete."""
 
-import errno
+import io
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import OutputError
 
 
-def writable(*folders: Path) -> None:
-    """Make the folders where needed and prove that they can be written, before any work is done.
+def content(save: Callable[[io.BytesIO], object]) -> bytes:
+    """Return the bytes that `save` writes to the file that it gets."""
+    save(buffer := io.BytesIO())
+    return buffer.getvalue()
 
-    Raises OutputError with the folder and the reason.
-    """
+
+def writable(*folders: Path) -> None:
+    """Make missing folders and prove, before any work, that all can be written. Raises OutputError."""
     for folder in folders:
-        try:
+        with _refused(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise _refused(folder, error) from None
+            tempfile.TemporaryFile(dir=folder).close()
 
 
 def write(files: dict[Path, bytes]) -> None:
-    """Write every file, each next to its place first, then all into place.
-
-    Raises OutputError with the file and the reason; then nothing half-written is left, and no file has changed unless
-    the system refused the very last step.
-    """
+    """Write every file next to its place, then move all into place. Raises OutputError, and leaves no partial file."""
     partials: dict[Path, Path] = {}
     try:
-        for target, content in files.items():
-            try:
+        for target, data in files.items():
+            with _refused(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                partial = target.with_name(f".{target.name}.partial")
-                partials[partial] = target
                 if target.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-                with partial.open("wb") as file:
-                    file.write(content)
+                    raise IsADirectoryError("it is a folder")
+                partials[target] = target.with_name(f".{target.name}.partial")
+                with partials[target].open("wb") as file:
+                    file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-            except OSError as error:
-                raise _refused(target, error) from None
-        for partial, target in partials.items():
-            try:
+        for target, partial in partials.items():
+            with _refused(target):  # on Windows, while another program has the file open
                 partial.replace(target)
-            except OSError as error:  # Windows: another program has it open
-                raise _refused(target, error) from None
     finally:
-        for partial in partials:
+        for partial in partials.values():
             partial.unlink(missing_ok=True)
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"Cannot write {path}: {(error.strerror or str(error)).lower()}. Free some space, or give yourself the right "
-        "to write there; the last results are as they were."
-    )
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Turn an OSError into OutputError, which names the path and the reason."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"Cannot write {path}: {(error.strerror or str(error)).lower()}"
+        raise OutputError(f"{reason}. Free some space or change permissions; the last results are unchanged.") from None

@@ -1,6 +1,4 @@
-"""What a row must look like: the one place that names columns, types and allowed values."""
-
-from pathlib import Path
+"""What a row must look like: the only place that names columns, types and allowed values."""
 
 import pandera.polars as pa
 import polars as pl
@@ -25,54 +23,43 @@ class Penguins(pa.DataFrameModel):
     sex: str = pa.Field(isin=SEXES, nullable=True)
     year: int = pa.Field(ge=2000, le=2100)
 
-    class Config:
-        """Columns that the schema does not name are left out."""
 
-        strict = "filter"
-
-
-RULES = {"isin": "is none of", "greater_than_or_equal_to": "is below", "less_than_or_equal_to": "is above"}
+RULES = {"isin": "is not one of:", "greater_than_or_equal_to": "is below", "less_than_or_equal_to": "is above"}
 COLUMNS = Penguins.to_schema().columns
 
 
-def check(frame: pl.DataFrame, source: Path | str) -> pl.DataFrame:
-    """Return the columns of `Penguins`, in their types, of a `frame` read from `source`; same number of rows.
+def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
+    """Return the columns of `Penguins`, typed, of a frame read from `source`. Raises ColumnError or ValueRangeError."""
 
-    Raises ColumnError or ValueRangeError, which name the first wrong place. Rows count from 1, after the header.
-    """
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise ColumnError(
-            f"{source} has no column {' and no column '.join(missing)}; it has {', '.join(frame.columns)}. "
-            "Rename the column in the file, or change schema.py."
-        )
+    def wrong(row: int, column: str, reason: str, count: int) -> ValueRangeError:
+        place = f"{source}, row {row + 1}, column {column}: {reason} ({count} wrong in all)"
+        return ValueRangeError(f"{place}. Correct the input, or change schema.py.")
+
+    if missing := [name for name in COLUMNS if name not in frame.columns]:
+        lacks = f"{source} lacks {len(missing)} column{'s' if len(missing) > 1 else ''}: {', '.join(missing)}"
+        raise ColumnError(f"{lacks}. It has: {', '.join(frame.columns)}. Rename columns, or change schema.py.")
     try:
         typed = frame.select(pl.col(name).cast(column.dtype.type, strict=False) for name, column in COLUMNS.items())
-    except pl.exceptions.PolarsError as error:  # a kind that nothing can be made of, such as lists
-        reason = f"{source} has a column of another kind: {str(error).splitlines()[0].rstrip('.')}"
-        raise ValueRangeError(f"{reason}. Correct it, or change schema.py.") from None
-    for name in COLUMNS:
-        old, new = frame[name], typed[name]
+    except pl.exceptions.PolarsError as error:  # for example lists
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueRangeError(f"{source} has a column of another type: {reason}. Correct it.") from None
+    for old, new in zip(frame.select(typed.columns), typed, strict=True):
         lost = old.is_not_null() & new.is_null()
-        if old.dtype.is_float():  # 2007.5 is no year
+        if old.dtype.is_numeric() and new.dtype.is_integer():  # 2007.5 is not a year
             lost |= (old != new).fill_null(False)
         if lost.any():
             row = lost.arg_true()[0]
             kind = "a whole number" if new.dtype.is_integer() else "a number" if new.dtype.is_float() else "text"
-            raise ValueRangeError(_sentence(source, row, name, f"{old[row]!r} is not {kind}", lost.sum()))
+            raise wrong(row, new.name, f"{old[row]!r} is not {kind}", lost.sum())
     try:
         return Penguins.validate(typed, lazy=True)
     except SchemaErrors as error:
-        first = error.failure_cases.sort("index").row(0, named=True)
-        row, name = first["index"], first["column"]
-        rule, _, limit = first["check"].rstrip(")").partition("(")
-        reason = f"{frame[name][row]!r} {RULES.get(rule, rule)} {limit}" if limit else "a value is missing"
-        raise ValueRangeError(_sentence(source, row, name, reason, error.failure_cases.height)) from None
-
-
-def _sentence(source: Path | str, row: int, column: str, reason: str, wrong: int) -> str:
-    """Say where the first wrong value is, why it is wrong, how many there are, and what to do."""
-    return (
-        f"{source}, row {row + 1}, column {column}: {reason} ({wrong} wrong in all). "
-        "Correct the file, or change schema.py."
-    )
+        cases = error.failure_cases.sort("index")
+        row, name, number = cases.select("index", "column", "check_number").row(0)
+        reason = "a value is missing"
+        if number is not None:
+            rule = COLUMNS[name].checks[number]
+            (limit,) = rule.statistics.values()
+            limit = ", ".join(limit) if rule.name == "isin" else limit
+            reason = f"{frame[name][row]!r} {RULES[rule.name]} {limit}"
+        raise wrong(row, name, reason, cases.height) from None

@@ -1,0 +1,91 @@
+"""Which answers cannot work, and the sentence that says so. `problem` is what everybody calls."""
+
+import functools
+import json
+import keyword
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+# Read on import: when cruft asks, the template is in a folder that is soon gone.
+HERE = Path(__file__).resolve().parent
+CONTEXT = json.loads((HERE.parent / "cookiecutter.json").read_text(encoding="utf-8"))
+RESERVED = frozenset((HERE / "reserved_names.txt").read_text(encoding="utf-8").split())
+
+FREE_TEXT = ("project_name", "description", "author_name", "author_email")
+SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+MODULE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NAMES = {"project_slug": (SLUG, "my-project"), "package_name": (MODULE, "my_project")}
+EMAIL = re.compile(r"[^@\s<>\"\\]+@[^@\s<>\"\\]+\.[^@\s<>\"\\.]+")
+LONGEST_NAME = 40  # a container's host name has room for 63, with Compose's own parts around it
+LONGEST_TEXT = 300
+WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def problem(answers: dict) -> str:
+    """Return, in one sentence, the first thing that cannot work in the answers given so far, or nothing."""
+    problems = [text_problem(name, answers[name]) for name in FREE_TEXT if name in answers]
+    problems += [name_problem(name, answers[name]) for name in NAMES if name in answers]
+    problems += [choice_problem(name, answers[name]) for name in CONTEXT if name in answers]
+    problems.append(rule_problem(answers))
+    return next(filter(None, problems), "").encode("ascii", "backslashreplace").decode()
+
+
+def choice_problem(name: str, value: object) -> str:
+    """Say that an option does not have this choice, which a replay file can ask for, or nothing."""
+    offered = CONTEXT[name]
+    if name.startswith("_") or not isinstance(offered, list) or value in offered:
+        return ""
+    return f"{name} '{value}' is not offered: choose {', '.join(offered)}."
+
+
+def rule_problem(answers: dict, rules: list[dict] = CONTEXT["_rules"]) -> str:
+    """Return the sentence of the first rule in cookiecutter.json that the choices break, or nothing."""
+    for rule in rules:
+        if all(answers.get(option) in refused for option, refused in rule["when"].items()):
+            return rule["say"]
+    return ""
+
+
+@functools.cache
+def text_problem(name: str, value: str) -> str:
+    """Say what is wrong with a line of free text, or nothing."""
+    if not value.strip():
+        return f"{name} is empty: type a few words."
+    if len(value) > LONGEST_TEXT:
+        return f"{name} has {len(value)} characters: type at most {LONGEST_TEXT}."
+    for character in value:
+        # control characters and line ends, also Unicode's; lone halves of surrogate pairs
+        if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+            return f"{name} has a line break or a control character (U+{ord(character):04X}): type it on one line."
+    if value != value.strip():
+        return f"{name} starts or ends with a space: remove it."
+    if command := re.search(r"\{[#%{]", value):
+        return f"{name} contains {command[0]}, which a template update would run as a command: remove it."
+    if name == "author_email" and not EMAIL.fullmatch(value):
+        return f"author_email '{value}' is not an e-mail address: type one like you@example.com."
+    return ""
+
+
+@functools.cache
+def name_problem(name: str, value: str) -> str:
+    """Say why git, Docker, Compose, package indexes or Python could not use a name, or nothing."""
+    pattern, example = NAMES[name]
+    if len(value) > LONGEST_NAME:
+        return f"{name} has {len(value)} characters: type at most {LONGEST_NAME}."
+    if not pattern.fullmatch(value):
+        return (
+            f"{name} '{value}' cannot be used: start with a letter, then type lower-case letters, digits and single "
+            f"separators, like {example}."
+        )
+    plain = value.replace("-", "_")
+    if keyword.iskeyword(plain) or keyword.issoftkeyword(plain):
+        return f"{name} '{value}' is a Python keyword: type another name, like {example}."
+    if plain in sys.stdlib_module_names:
+        return f"{name} '{value}' would hide Python's own module of that name: type another name, like {example}."
+    if plain in RESERVED:
+        return f"{name} '{value}' would hide a package that the project uses: type another name, like {example}."
+    if plain in WINDOWS_DEVICES:
+        return f"{name} '{value}' is a device name on Windows: type another name, like {example}."
+    return ""

@@ -1,0 +1,54 @@
+"""What a choice brings to files that others share: the folder `templates/<option>/<choice>/`.
+
+Such a folder holds fragments, which a shared file of the same purpose includes, and `choice.yaml`, the facts that
+other files need. docs/adding-a-service.md names them all.
+"""
+
+from typing import Any
+
+import yaml
+
+from .answers import CONTEXT, HERE
+
+# Read on import, as the answers' rules are
+OPTIONS = {name: value for name, value in CONTEXT.items() if isinstance(value, list) and name[0] != "_"}
+FOLDERS = {
+    (option, choice): {file.name: file for file in (HERE.parent / "templates" / option / choice).glob("*")}
+    for option, offered in OPTIONS.items()
+    for choice in offered
+}
+FACTS = {
+    choice: yaml.safe_load(files["choice.yaml"].read_text(encoding="utf-8"))
+    for choice, files in FOLDERS.items()
+    if "choice.yaml" in files
+}
+
+
+def chosen(answers: dict) -> list[tuple[str, str]]:
+    """Return the option and the choice of each answer, in the order of the questions."""
+    return [(option, answers[option]) for option in OPTIONS if option in answers]
+
+
+def brought(answers: dict, key: str) -> list[Any]:
+    """Return what choice.yaml says under `key`, for each chosen choice that says something."""
+    found = (FACTS.get(choice, {}).get(key) for choice in chosen(answers))
+    return [value for value in found if value is not None]
+
+
+def fragments(answers: dict, file: str) -> list[str]:
+    """Return the paths below templates/ of the files with this name, for each chosen choice that has one."""
+    return [f"{option}/{choice}/{file}" for option, choice in chosen(answers) if file in FOLDERS[option, choice]]
+
+
+def image(answers: dict, name: str) -> str:
+    """Return where an image comes from: its public name, behind the organisation's mirror if there is one."""
+    return answers["_organisation"]["image_prefix"] + name
+
+
+def proofs(answers: dict) -> list[dict]:
+    """Return, for each choice that has one, its proof and whether it was chosen; see `proof` in choice.yaml."""
+    return [
+        {"choice": f"{option} {choice}", "chosen": answers.get(option) == choice, "proof": facts["proof"]}
+        for (option, choice), facts in FACTS.items()
+        if "proof" in facts
+    ]

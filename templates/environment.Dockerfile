@@ -1,0 +1,20 @@
+ENV VIRTUAL_ENV=/opt/venv \
+    CONDA_AUTO_ACTIVATE_BASE=false \
+    PYTHONPATH={{ lab.folder }}/src \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+WORKDIR {{ lab.folder }}
+# Python {{ cookiecutter.python_version }}: the base image's own, else one that uv downloads
+ARG UV_PYTHON_INSTALL_MIRROR
+ARG UV_CACHE_DIR=/root/.cache/uv
+RUN --mount=type=bind,from=uv,source=/opt/uv/bin/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/root/.cache/uv \
+    UV_PYTHON_INSTALL_DIR=/opt/python uv venv --python {{ cookiecutter.python_version }} /opt/venv
+#% set lock = 'lab'
+{% include 'install.Dockerfile' %}
+# Register it as kernel `python3`, ahead of the image's; other kernels stay. Terminals use it too.
+RUN /opt/venv/bin/python -m ipykernel install --prefix /opt/kernel --env PATH "/opt/venv/bin:\${PATH}" \
+      --display-name "Python {{ cookiecutter.python_version }} ({{ cookiecutter.project_slug }})" \
+    && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh \
+    && git config --system --add safe.directory {{ lab.folder }}
+ENV JUPYTER_PATH=/opt/kernel/share/jupyter:/opt/conda/share/jupyter

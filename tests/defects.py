@@ -1,0 +1,233 @@
+"""Deliberate defects: each is put into a copy of the template, where what it is listed under must catch it."""
+
+from typing import NamedTuple
+
+
+class Defect(NamedTuple):
+    """A mistake that somebody could make: a file in which `new` replaces `old`.
+
+    The file's path starts in the folder that becomes a project, without the conditions in its name. Where `old` is
+    empty, `new` is appended; a file that does not exist is created.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+# What catches them: a check of checks.py, or a test
+DEFECTS: dict[str, list[Defect]] = {
+    "each_file": [
+        Defect("two empty lines", "Dockerfile", "WORKDIR /app\n", "WORKDIR /app\n\n\n"),
+        Defect("a trailing blank", "Makefile", "help: ## show", "help: ## show this list \n#"),
+        Defect("a rest of the template", "README.md", "## Start", "## {% raw %}{% if x %}{% endraw %}"),
+        Defect("a missing quote filter", "pyproject.toml", "cookiecutter.__description", "cookiecutter.description"),
+    ],
+    "settings_documented": [
+        Defect("a setting that no file names", "compose.yaml", "${TZ:-UTC}", "${TIMEZONE:-UTC}"),
+        Defect("a default that two files tell apart", ".env.example", "MEMORY=4g", "MEMORY=8g"),
+    ],
+    "secrets_are_fresh": [
+        Defect("a constant token", ".env.example", "JUPYTER_TOKEN=", "JUPYTER_TOKEN=secret"),
+        Defect("a weak token", "docker/setup.py", "token_hex(24)", "token_hex(4)"),
+        Defect("a .env for all to read", "docker/setup.py", "0o600", "0o644"),
+    ],
+    "loopback_only": [Defect("a port on every interface", "compose.yaml", '"127.0.0.1:${', '"0.0.0.0:${')],
+    "hardened": [
+        Defect("capabilities kept", "compose.yaml", "  cap_drop: [ALL]\n", ""),
+        Defect("a process that can write anywhere", "compose.yaml", "    read_only: true\n", ""),
+        Defect(
+            "a service that waits for nobody",
+            "../templates/depends_on.yaml",
+            "{{ needed.name }}:",
+            "{{ needed.name }}-1:",
+        ),
+        Defect(
+            "a service without a health check",
+            "../templates/deploy/api/compose.yaml",
+            "    healthcheck: *healthcheck\n",
+            "",
+        ),
+    ],
+    "services_exist": [
+        Defect("a service that does not exist", "README.md", "run --rm process\n", "run --rm proces\n"),
+        Defect(
+            "a dev container in a service that is gone",
+            ".devcontainer/devcontainer.json",
+            '"service": "lab"',
+            '"service": "jupyter"',
+        ),
+    ],
+    "images_pinned": [
+        Defect("an unpinned image", "Dockerfile", "_versions.python_image.format", "_versions.docker_image.format"),
+        Defect("an image with two owners", "compose.yaml", "    scale: 0", "    image: shared\n    scale: 0"),
+        Defect("a stage that was renamed", "Dockerfile", "packages AS process", "packages AS deploy"),
+        Defect(
+            "an image that is not in the table",
+            "../templates/database/postgres/compose.yaml",
+            "{{ cookiecutter | image(cookiecutter._versions.postgres_image) }}",
+            "postgres:17",
+        ),
+        Defect(
+            "an action that can move",
+            ".github/workflows/ci.yaml",
+            "{{ cookiecutter._versions.actions['actions/checkout'] }}",
+            "v5",
+        ),
+    ],
+    "build_sources_exist": [Defect("a source that is ignored", ".dockerignore", "!src/\n", "")],
+    "locks_match": [
+        Defect(
+            "a package that no lock has", "pyproject.toml", '    "typer>=0.20",', '    "typer>=0.20",\n    "humanize",'
+        ),
+        Defect("a lock that is behind", "pyproject.toml", "typer>=0.20", "typer>=9"),
+        Defect("a lock with two versions", "requirements/process.txt", "typer==", "typer==0.28.0\nold-typer=="),
+        Defect("a lock without a hash", "requirements/lab.txt", "typer==", "added==1.0\ntyper=="),
+        Defect("a lock with an address", "requirements/lab.txt", "# This", "--index-url https://index.example\n# This"),
+        Defect("a base that is behind", "requirements/base.txt", "{% include", "older==0.0.1\n{% include"),
+    ],
+    "short_names_match": [Defect("a short name that does something else", "Makefile", "run --rm test", "run test")],
+    "choices_show": [
+        Defect("another author", "pyproject.toml", "{{ cookiecutter.__author_name }}", "Somebody"),
+    ],
+    "test_only_declared_options_and_choices_are_named": [
+        Defect("a choice that nobody declared", "Makefile", "", "{% if cookiecutter.ci == 'jenkins' %}\n{% endif %}\n"),
+        Defect("an option that nobody declared", "Makefile", "", "# {{ cookiecutter.colour }}\n"),
+    ],
+    "test_git_has_every_file_of_the_template": [Defect("a file that git ignores", ".gitignore", "", "docker/\n")],
+    "test_no_folder_name_is_conditional": [
+        Defect("a folder with a conditional name", "{% if cookiecutter.ci == 'gitlab' %}ci{% endif %}/x.txt", "", "x\n")
+    ],
+    "test_a_file_is_valid_in_its_language_before_it_is_rendered": [
+        Defect(
+            "a file that is only valid once rendered",
+            "compose.yaml",
+            "#% for fragment in cookiecutter | fragments('compose.yaml')",
+            "{{ cookiecutter }} }",
+        )
+    ],
+    "test_every_option_and_every_choice_has_a_prompt": [
+        Defect("a choice without a label", "../cookiecutter.json", '"api": "api ', '"apj": "api ')
+    ],
+    "test_every_service_has_a_proof": [
+        Defect("a service without a proof", "compose.yaml", "\nservices:\n", "\nservices:\n  queue: {scale: 1}\n")
+    ],
+    "test_variant": [
+        Defect("a dropped endfor", "compose.yaml", "{{ volume.holds }}\n#% endfor\n", "{{ volume.holds }}\n"),
+        Defect("a service that was not chosen", "compose.yaml", "\nsecrets:", "\n  mlflow: *setup\n\nsecrets:"),
+        Defect("a choice that does not show", "../templates/deploy/api/compose.yaml", "  api: #", "  web: #"),
+        Defect("a package that was not chosen", "pyproject.toml", '"typer>=0.20",', '"typer>=0.20", # not duckdb'),
+    ],
+    "test_a_refused_combination_gets_the_sentence_of_its_rule": [
+        Defect("a rule that nobody obeys", "../local_extensions/answers.py", "for rule in rules:", "for rule in []:")
+    ],
+    "test_an_answer_that_cannot_work_is_refused_in_one_sentence": [
+        Defect("a name that hides a module", "../local_extensions/answers.py", "in sys.stdlib_module_names:", "in ():")
+    ],
+    "test_hostile_text_arrives_unchanged": [
+        Defect(
+            "an answer that turns into markup",
+            "README.md",
+            "cookiecutter.description | replace('<', '&lt;')",
+            "cookiecutter.description",
+        )
+    ],
+    "test_any_line_arrives_unchanged_or_is_refused": [
+        Defect(
+            "an answer that ends its string",
+            "../cookiecutter.json",
+            "cookiecutter.description | replace('\\\\\\\\', '\\\\\\\\\\\\\\\\')",
+            "cookiecutter.description",
+        )
+    ],
+    "test_next_steps_show_the_token_on_a_terminal_only": [
+        Defect("a hook that says a secret", "../hooks/post_gen_project.py", "token=sys.stdout.isatty()", "token=True")
+    ],
+    "test_nothing_but_secrets_differs_between_two_bakes": [
+        Defect("a project that differs from bake to bake", "README.md", "", "\nNumber {{ random_ascii_string(12) }}.\n")
+    ],
+    "test_a_fresh_clone_loses_nothing_but_dotenv": [
+        Defect("a file that a clone would not have", ".gitignore", "", "/Makefile\n")
+    ],
+    "test_each_choice_touches_what_the_document_says": [
+        Defect("a choice that touches more than it says", "Makefile", "", "# CI: {{ cookiecutter.ci }}\n")
+    ],
+    "test_a_local_option_looks_at_no_other_and_no_other_at_it": [
+        Defect("an option that is not local", "README.md", "", "\nUnder {{ cookiecutter.license }}.\n")
+    ],
+    "test_an_update_keeps_local_edits_and_dotenv": [
+        Defect("an update that compares secrets", "pyproject.toml", 'skip = [".env"]', "skip = []"),
+        Defect("a command that no test knows", "../README.md", "`cruft update --skip-apply-ask`", "`git pull`"),
+    ],
+    "test_links_lead_somewhere": [
+        Defect("a link that leads nowhere", "../README.md", "(CHANGELOG.md)", "(CHANGES.md)")
+    ],
+    "test_hadolint": [Defect("a Dockerfile against good practice", "Dockerfile", "WORKDIR /app\n", "WORKDIR app\n")],
+    "test_docker_checks_every_dockerfile": [
+        Defect("a Dockerfile that the builder warns of", "Dockerfile", "packages AS", "packages as")
+    ],
+    "test_compose_schema": [
+        Defect("a Compose file against its schema", "compose.yaml", "_limit: 1024", "_limit: [1024]")
+    ],
+    "test_compose_reads_every_variant_with_every_profile": [
+        Defect(
+            "a Compose file that Compose refuses",
+            "compose.yaml",
+            '[".:/app"]\n\n  setup:',
+            '["cache:/app"]\n\n  setup:',
+        )
+    ],
+    "test_yaml_of_every_variant": [
+        Defect("a key that stands twice", "compose.yaml", "1024", "1024\n  pids_limit: 2048")
+    ],
+    "test_types_of_every_variant": [
+        Defect(
+            "a type that does not fit", "docker/setup.py", "else (status.st_uid, status.st_gid)", "else status.st_uid"
+        )
+    ],
+    "test_ruff_on_every_variant": [
+        Defect("an import that nobody uses", "docker/setup.py", "import secrets", "import secrets\nimport shutil")
+    ],
+    "test_markdown_of_every_variant_and_of_the_template": [
+        Defect("a heading that skips a level", "README.md", "## Start\n", "#### Start\n")
+    ],
+    "test_workflows_of_every_variant": [
+        Defect(
+            "a GitHub workflow against its schema", ".github/workflows/ci.yaml", "timeout-minutes:", "timeout-minute:"
+        ),
+        Defect(
+            "a GitHub workflow that leaks a login",
+            ".github/workflows/ci.yaml",
+            "\n        with:\n          persist-credentials: false",
+            "",
+        ),
+        Defect("a GitLab pipeline against its schema", ".gitlab-ci.yml", "needs: [test]", "needs: {test: 1}"),
+        Defect("a Dependabot file against its schema", ".github/dependabot.yml", "monthly", "sometimes"),
+    ],
+    "test_dev_container_schema": [
+        Defect(
+            "a dev container against its schema", ".devcontainer/devcontainer.json", '"runServices":', '"runService":'
+        )
+    ],
+    "test_a_missing_and_a_stopped_docker_are_found": [
+        Defect("a doctor that is always content", "docker/doctor.py", "return min(wrong, 1)", "return 0")
+    ],
+    "test_what_docker_lacks_is_found": [
+        Defect(
+            "a doctor that lets an old Compose pass",
+            "../cookiecutter.json",
+            '"Docker Compose": "2.24"',
+            '"Docker Compose": "2.20"',
+        )
+    ],
+    "test_what_compose_refuses_is_shown_without_secrets": [
+        Defect("a doctor that tells a secret", "docker/doctor.py", 'complaint.replace(word, "***")', "complaint")
+    ],
+    "test_files_of_another_user_are_found": [
+        Defect("a doctor that sees no stranger's file", "docker/doctor.py", "st_uid != UID", "st_uid < 0")
+    ],
+    "test_shellcheck": [
+        Defect("a shell script with a bare variable", "../.ci/run", 'cd "$(dirname "$0")/.."', "cd $(dirname $0)/..")
+    ],
+}

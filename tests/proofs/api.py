@@ -1,0 +1,33 @@
+"""The web service answers right and wrong requests, with and without a model."""
+
+import json
+
+import browser
+from stack import Stack
+
+PENGUIN = {"island": "Biscoe", "bill_length_mm": 50, "bill_depth_mm": 15, "flipper_length_mm": 220, "body_mass_g": 5000}
+
+
+def before(stack: Stack) -> None:
+    """Ask without a model, with one, and for something that the schema does not allow."""
+    (stack.path / "models/model.joblib").unlink(missing_ok=True)
+    assert json.loads(stack.ask("API", "/health")[1]) == {"status": "ok", "model": False}
+    status, text = stack.ask("API", "/predict", [PENGUIN])
+    assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "There is no model yet")
+    stack.compose("run", "--rm", "process")
+    status, text = stack.ask("API", "/predict", [PENGUIN])
+    assert status == 200, text
+    assert json.loads(text)[0]["species"] == "Gentoo"
+    status, text = stack.ask("API", "/predict", [PENGUIN, PENGUIN | {"bill_length_mm": 4}])
+    assert (status, json.loads(text)["detail"][0]["loc"]) == (422, ["body", 1, "bill_length_mm"])
+    processes = stack.compose("top", "api")
+    assert processes.count("--multiprocessing-fork") == int(stack.settings["API_WORKERS"]), processes
+    with browser.page(f"http://127.0.0.1:{stack.settings['API_PORT']}/") as page:
+        browser.wait_for(page, "Which penguin is it?", "/predict")
+        assert browser.errors(page) == []
+
+
+def after(stack: Stack, kept: None) -> str:
+    """Ask whether the model is still there."""
+    assert json.loads(stack.ask("API", "/health")[1]) == {"status": "ok", "model": True}
+    return "503 without a model, 200 right, 422 wrong"

@@ -1,0 +1,37 @@
+"""The dashboard shows what there is, on a laptop and on a phone."""
+
+import json
+
+import browser
+from stack import Stack
+
+
+def before(stack: Stack) -> None:
+    """Look at it without results, and let the pipeline make some."""
+    (stack.path / "reports/metrics.json").unlink(missing_ok=True)
+    with browser.page(address(stack)) as page:
+        browser.wait_for(page, "There are no results yet", "344 of 344 penguins")
+    stack.compose("run", "--rm", "process")
+    look(stack)
+
+
+def after(stack: Stack, kept: None) -> str:
+    """Look at it again."""
+    look(stack)
+    return "seen in Chromium at 1280 and 390"
+
+
+def address(stack: Stack) -> str:
+    """Return the address of its page."""
+    return f"http://127.0.0.1:{stack.settings['DASHBOARD_PORT']}/"
+
+
+def look(stack: Stack) -> None:
+    """See the results in both sizes."""
+    metrics = json.loads((stack.path / "reports/metrics.json").read_text())
+    accuracy = f"{100 * metrics['accuracy']:.1f} %"
+    for width, height in ((1280, 800), (390, 844)):
+        with browser.page(address(stack), width, height) as page:
+            browser.wait_for(page, "Which penguin is it?", accuracy, "344 of 344 penguins", "What the model relies on")
+            assert browser.fits(page)
+            assert browser.errors(page) == []

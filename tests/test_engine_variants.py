@@ -1,0 +1,270 @@
+"""A cover of all pairs of choices, built, started and used: what holds for every variant."""
+
+import json
+import re
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import proofs
+import pytest
+import shown
+from checks import pinned_on_linux, pins
+from stack import Stack, project
+from summary import PROVED
+from template import CHOICES, LOCAL, SHAPING, covering, name, variants
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+INSIDE = Path(__file__).with_name("inside")
+ENVIRONMENT = (INSIDE / "environment.py").read_text()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that takes a `stack` on a cover of all pairs of choices, or of all triples."""
+    if "stack" in metafunc.fixturenames:
+        together = 3 if metafunc.config.getoption("--triples") else 2
+        rows = [row for row in variants() if all(row[option] == CHOICES[option][0] for option in LOCAL)]
+        metafunc.parametrize("stack", covering(rows, SHAPING, together), ids=name, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def stack(request, bake, engine, tmp_path_factory):
+    """Build and start one variant, as its README says."""
+    made = project(bake, tmp_path_factory.mktemp("project"), **request.param)
+    PROVED.append((request.param, made.proved))
+    try:
+        bring_python_within_reach(made)
+        made.compose("build")
+        made.compose("up", "--wait")
+        made.proved.append("built, healthy")
+        yield made
+    finally:
+        made.remove()
+
+
+def bring_python_within_reach(made: Stack) -> None:
+    """Where this machine cannot reach the builds of Python that uv downloads, use a base image that has one."""
+    images = made.base_images()
+    if "LAB_IMAGE" not in images or reachable("github.com"):
+        return
+    tag = f"{made.path.name}-base:dev"
+    arguments = [f"--build-arg={argument}={images[argument]}" for argument in ("PYTHON_IMAGE", "LAB_IMAGE")]
+    made.run("docker", "build", "--tag", tag, *arguments, "--file", INSIDE / "python_home.Dockerfile", INSIDE)
+    made.extra_images.append(tag)
+    env = made.path / ".env"
+    env.write_text(env.read_text().replace("#LAB_IMAGE=", f"LAB_IMAGE={tag}"))
+
+
+def reachable(host: str) -> bool:
+    """Say whether this machine reaches a host of the Internet."""
+    try:
+        with socket.create_connection((host, 443), timeout=10):
+            return True
+    except OSError:
+        return False
+
+
+def test_every_service_does_what_it_is_for(stack, chromium) -> None:
+    found = {service: proofs.of(service) for service in stack.running}
+    assert "lab" in found
+    for service in found:
+        assert stack.container(service)["State"]["Health"]["Status"] == "healthy", service
+    kept = {service: proof.before(stack) for service, proof in found.items()}
+    logs = stack.compose("logs")
+    stack.compose("down")
+    stack.compose("up", "--wait")
+    for service, proof in found.items():
+        stack.proved.append(f"{service}: {proof.after(stack, kept[service])}")
+    logs += stack.compose("logs")
+    for secret, value in stack.settings.items():
+        if secret.endswith(("_TOKEN", "_PASSWORD")):
+            assert value not in logs, secret
+
+
+def check_environment(stack: Stack, said: str, lock: str) -> dict:
+    """Compare what inside/environment.py printed with a lock, and return it."""
+    answer = json.loads(said)
+    assert f'requires-python = ">={answer["python"].rpartition(".")[0]}"' in (stack.path / "pyproject.toml").read_text()
+    found = pins("\n".join(f"{package}=={version}" for package, version in answer["installed"].items()))
+    assert found == pinned_on_linux((stack.path / f"requirements/{lock}.txt").read_text(), answer["python"])
+    return answer | {"pins": found}
+
+
+def test_a_notebook_has_the_projects_python_and_packages(stack) -> None:
+    environment, file = stack.in_kernel(ENVIRONMENT, f"import {stack.package} as p; print(p.__file__)").splitlines()
+    answer = check_environment(stack, environment, "lab")
+    assert answer["prefix"] == "/opt/venv"
+    assert answer["pytest"] == "/opt/venv/bin/pytest"
+    assert file.endswith(f"/src/{stack.package}/__init__.py")
+    stack.proved.append(f"kernel: Python {answer['python']}, {len(answer['pins'])} locked packages")
+
+
+def test_both_images_have_exactly_the_locked_versions(stack) -> None:
+    found = {}
+    for image in ("lab", "process"):
+        python = ("--entrypoint", "/opt/venv/bin/python", f"{stack.path.name}-{image}")
+        said = stack.run("docker", "run", "--rm", *python, "-c", ENVIRONMENT)
+        found[image] = check_environment(stack, said, image)["pins"]
+    assert found["process"].items() < found["lab"].items()
+
+
+def test_the_base_images_own_packages_are_untouched(stack) -> None:
+    images = stack.base_images()
+    base = images.get("LAB_IMAGE", images["PYTHON_IMAGE"])
+    python = "/opt/conda/bin/python" if "LAB_IMAGE" in images else "/usr/local/bin/python3"
+    # ml-workspace's Python is 3.8
+    show = "import importlib.metadata as m; print(sorted({(d.metadata['Name'], d.version) for d in m.distributions()}))"
+    before, after = (
+        stack.run("docker", "run", "--rm", "--entrypoint", python, image, "-I", "-c", show)
+        for image in (base, f"{stack.path.name}-lab")
+    )
+    assert before == after
+
+
+def test_services_are_confined(stack) -> None:
+    for service in stack.running:
+        container = stack.container(service)
+        bindings = [binding for ports in container["NetworkSettings"]["Ports"].values() for binding in ports or []]
+        assert {binding["HostIp"] for binding in bindings} <= {"127.0.0.1"}
+        limits = container["HostConfig"]
+        assert limits["CapDrop"] == ["ALL"]
+        assert limits["SecurityOpt"] == ["no-new-privileges:true"]
+        assert limits["Memory"] == 4 * 2**30
+        assert limits["PidsLimit"] == 1024
+        assert limits["NanoCpus"] == int(stack.settings["CPUS"]) * 10**9
+        assert limits["ReadonlyRootfs"] == (service != "lab")
+    lab = stack.container("lab")
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        assert f"{variable}={stack.settings['CPUS']}" in lab["Config"]["Env"]
+
+
+def test_the_projects_own_tests_and_notebooks_pass(stack) -> None:
+    said = stack.compose("run", "--rm", "test")
+    passed = re.search(r"^=+ (\d+) passed", said, re.MULTILINE)
+    assert passed, said[-3000:]
+    assert not re.search(r"\d+ (skipped|xfailed|failed|error)", said)
+    stack.proved.append(f"{passed[1]} tests of its own")
+
+
+def test_process_repeats_its_results_and_lab_gets_the_same(stack) -> None:
+    said = stack.compose("run", "--rm", "process")
+    assert re.search(r"^5/[56] report", said, re.MULTILINE)
+    first = stack.results()
+    assert {"reports/report.html", "reports/metrics.json", "models/model.joblib"} <= set(first)
+    stack.compose("run", "--rm", "process")
+    assert stack.results() == first
+    stack.compose("exec", "lab", "/opt/venv/bin/python", "-m", stack.package, "run")
+    assert stack.results() == first
+    stack.proved.append("process: the same results twice, and in lab")
+
+
+def test_process_holds_the_environment_and_nothing_else(stack) -> None:
+    image = f"{stack.path.name}-process"
+
+    def inside(script: str) -> str:
+        return stack.run("docker", "run", "--rm", "--user", "0:0", "--entrypoint", "sh", image, "-c", script)
+
+    assert inside("ls -A /app").split() == ["data", "models", "reports", "src"]
+    assert inside("for tool in jupyter uv gcc cc g++ make git pytest; do command -v $tool; done; true") == ""
+    files = "-name '.env*' -o -name .git -o -name '*.ipynb' -o -name 'test_*.py' -path '/app/*'"
+    folders = "-type d -path '*/site-packages/jupyter*'"
+    assert inside(f"find / -xdev \\( {files} -o {folders} \\) 2>/dev/null; true") == ""
+    assert inside("find /root/.cache /tmp /var/lib/apt/lists -type f 2>/dev/null; true") == ""
+    config = json.loads(stack.run("docker", "inspect", image))[0]["Config"]
+    assert config["User"] == "1000:1000"
+    history = stack.run("docker", "history", "--no-trunc", image)
+    assert stack.settings["JUPYTER_TOKEN"] not in history
+
+
+def asking_for_a_gpu(stack: Stack) -> set[str]:
+    """Return the services that ask the engine for a device."""
+    services = json.loads(stack.compose("--profile", "*", "config", "--format", "json"))["services"]
+    reservations = {
+        service: body.get("deploy", {}).get("resources", {}).get("reservations", {})
+        for service, body in services.items()
+    }
+    return {service for service, reserved in reservations.items() if "devices" in reserved}
+
+
+def test_a_gpu_is_asked_for_only_where_env_says_so(stack) -> None:
+    env = stack.path / ".env"
+    before = env.read_text()
+    assert asking_for_a_gpu(stack) == set()
+    if not (stack.path / "compose.gpu.yaml").exists():
+        assert "COMPOSE_FILE" not in before
+        return
+    env.write_text(before.replace("COMPOSE_FILE=compose.yaml\n", "COMPOSE_FILE=compose.yaml:compose.gpu.yaml\n"))
+    try:
+        assert {"lab", "process", "test"} <= asking_for_a_gpu(stack)
+        there = "nvidia" in stack.run("docker", "info", "--format", "{{json .Runtimes}}")
+        said = shown.run(
+            lambda command: stack.shell(command, code=0 if there else 1),
+            shown.documents(stack.path),
+            "docker compose run --rm --entrypoint nvidia-smi process",
+        )
+        assert ("NVIDIA" if there else 'could not select device driver "nvidia"') in said
+    finally:
+        env.write_text(before)
+    stack.proved.append("gpu: asked for when switched on")
+
+
+def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
+    requirements = stack.path / "requirements"
+    before = {file.name: file.read_bytes() for file in requirements.iterdir()}
+    assert stack.compose("run", "--rm", "lock").count(" 0 new or changed") == 2
+    assert {file.name: file.read_bytes() for file in requirements.iterdir()} == before
+    stack.proved.append("locks: as it would make them")
+
+
+# What needs a GPU, new locks, a terminal of JupyterLab, or a machine without Docker: tests of their own run these
+# commands, and a complete run fails if one is not run.
+ELSEWHERE = (
+    "docker compose run --rm --entrypoint nvidia-smi",
+    "docker compose run --rm lock --upgrade",
+    "git init",
+    "pre-commit install",
+    "PYTHONPATH=",
+    "python3.",
+)
+
+
+def test_every_command_of_its_documents_works(stack) -> None:
+    """Those that no test has run yet, in their order."""
+    shutil.copy(stack.path / "src" / stack.package / "sample/penguins.csv", stack.path / "data/penguins.csv")
+    document = shown.documents(stack.path)
+    assert len(shown.commands(document)) > 5
+    for command in shown.commands(document):
+        if command in shown.DONE or command.startswith(ELSEWHERE):
+            continue
+        asked = command.startswith("curl")
+        if asked:
+            stack.compose("run", "--rm", "process")  # the model is of the packaged data again
+        port = {"127.0.0.1:8000": f"127.0.0.1:{stack.settings['API_PORT']}"} if asked else {}
+        said = shown.run(lambda line: stack.shell(f"{line} </dev/null"), document, command, port)
+        assert not asked or '"species":"Chinstrap"' in said
+        if command.endswith("down"):
+            stack.compose("up", "--wait")
+        stack.proved.append(f"README: {command[:90]}")
+    (stack.path / "data/penguins.csv").unlink()
+
+
+def test_services_stop_in_time_and_the_dev_container_opens(stack, devcontainer) -> None:
+    """Last, as the tool for dev containers starts `lab` anew."""
+    sleep = ("--entrypoint", "python", "process", "-c", "import time; time.sleep(60)")
+    sleeper = stack.compose("run", "--detach", "--rm", *sleep).split()[-1]
+    containers = {service: stack.container(service)["Id"] for service in stack.running if service != "process"}
+    for service, container in {"process": sleeper, **containers}.items():
+        start = time.monotonic()
+        stack.run("docker", "stop", container)
+        # a second or two on an idle machine; after ten, Docker would kill what does not listen
+        assert time.monotonic() - start < 5, service
+    for service, container in containers.items():
+        assert stack.run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip() != "137", service
+    stack.compose("down")
+    stack.run(devcontainer, "up", "--workspace-folder", ".")
+    command = ("/opt/venv/bin/python", "-c", f"import {stack.package} as p; print(p.__file__)")
+    said = stack.run(devcontainer, "exec", "--workspace-folder", ".", *command)
+    assert f"/src/{stack.package}/__init__.py" in said
+    stack.proved.append(f"{len(containers)} services stopped in time, dev container opened")

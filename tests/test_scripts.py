@@ -1,0 +1,36 @@
+"""The commands that CONTRIBUTING.md has for whoever works on the template."""
+
+from functools import partial
+
+import shown
+from programs import run, shell
+from template import ROOT, TREE
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_readme_are_up_to_date() -> None:
+    run(ROOT, "python", "scripts/readme.py", "--check")
+
+
+def test_a_readme_that_is_behind_is_found_and_written(fork) -> None:
+    options = fork / "cookiecutter.json"
+    options.write_text(options.read_text().replace("Licence", "Licence of the project"))
+    said = run(fork, "python", "scripts/readme.py", "--check", code=1)
+    assert "run python scripts/readme.py" in said
+    shown.run(partial(shell, fork), CONTRIBUTING, "python scripts/readme.py")
+    run(fork, "python", "scripts/readme.py", "--check")
+
+
+def test_the_locks_are_what_the_script_makes(fork) -> None:
+    shown.run(partial(shell, fork), CONTRIBUTING, "python scripts/lock.py")
+    made = ["cookiecutter.json", "local_extensions/reserved_names.txt"]
+    for name in (*made, *(f"{TREE.name}/requirements/{each}.txt" for each in ("base", "lab", "process"))):
+        assert (fork / name).read_text() == (ROOT / name).read_text(), name
+
+
+def test_a_commit_to_the_template_is_checked_first(fork) -> None:
+    run(fork, "git", "init", "--quiet")
+    shown.run(partial(shell, fork), CONTRIBUTING, "pre-commit install")
+    assert "pre-commit" in (fork / ".git/hooks/pre-commit").read_text()
+    run(fork, "pre-commit", "validate-config", ".pre-commit-config.yaml")

@@ -1,0 +1,165 @@
+"""What setup.py of a generated project makes of an .env file: what Compose does, and never less than is there."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# What people write, as Compose and setup must both read it: the value of A, or a refusal
+LINES = {
+    "plain": "A=1",
+    "blanks around": " A = 1 ",
+    "export": "export A=1",
+    "export and a tab": "export\tA=1",
+    "a colon": "A: 1",
+    "equals in the value": "A=x=y",
+    "accents": "A=caf\u00e9",
+    "nothing": "A=",
+    "two values": "A=1\nA=2",
+    "a name alone": "A",
+    "a comment behind": "A=1  # mine",
+    "a hash inside": "A=1#2",
+    "a hash first": "A= #2",
+    "single quotes": "A='x # y' # mine",
+    "double quotes": 'A="x # y" # mine',
+    "empty quotes": 'A="" # mine',
+    "quotes inside": 'A=a"b"',
+    "an escaped quote": r'A="a\"b"',
+    "an escaped single quote": r"A='a\'b'",
+    "an escaped line break": r'A="a\nb"',
+    "a backslash": r"A=a\nb",
+    "several lines": "A='x\nB=3\ny'",
+    "a variable": "B=1\nA=$B/${B}",
+    "a variable that comes later": "A=$B\nB=1",
+    "a variable of the environment": "FOLDER=x\nA=${FOLDER}/data",
+    "a variable in single quotes": "A='$FOLDER'",
+    "a variable in double quotes": 'A="$FOLDER"',
+    "an escaped variable": r'A="\$FOLDER"',
+    "two dollars": "A=$$FOLDER",
+    "a lone dollar": "A=p@$5$ w$",
+    "a missing variable": "A=${NONE}",
+    "a default": "A=${NONE:-19811}",
+    "a default with a default": "A=${NONE:-${NONE:-x}}:${FOLDER:-${NONE}}:${NONE:-${FOLDER}}",
+    "a default that is not used": "A=${FOLDER:-19811}",
+    "a default without a colon": "A=${NONE-19811}",
+    "Windows line ends": "B=1\r\nA='x' # mine\r\nC=2\r",
+    "a byte order mark": "\ufeffA=1",
+    "an open quote": "A='x",
+    "a blank in the name": "A b=1",
+    "no assignment": "A=1\np@ssword",
+}
+
+
+@pytest.fixture(scope="module")
+def setup(bake) -> dict:
+    """Return what docker/setup.py defines."""
+    return runpy.run_path(str(bake().path / "docker/setup.py"))
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_setup_reads_env_as_compose_does(setup, compose_client, tmp_path, monkeypatch, case) -> None:
+    env = tmp_path / ".env"
+    env.write_text(LINES[case] + "\n", encoding="utf-8", newline="")
+    monkeypatch.setenv("FOLDER", "/from/outside")
+    probe = {"image": "none", "environment": {"A": "${A-not there}"}}
+    done = subprocess.run(
+        ["docker", "compose", "--file", "-", "config", "--format", "json"],
+        input=json.dumps({"name": "probe", "services": {"probe": probe}}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        assert "failed to read" in done.stderr
+        with pytest.raises(ValueError, match=r"^line \d is not NAME=value or lacks a closing quote$"):
+            setup["settings"](env.read_bytes())
+    else:
+        value = json.loads(done.stdout)["services"]["probe"]["environment"]["A"].replace("$$", "$")
+        assert setup["settings"](env.read_bytes()).get("A", "not there") == value
+
+
+def run(project: Path, code: int = 0) -> str:
+    """Run setup in a project as its owner does; return all that it says."""
+    command = [sys.executable, "docker/setup.py"]
+    done = subprocess.run(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+UNTIDY = {
+    "export": "export JUPYTER_PORT=19811\nexport JUPYTER_TOKEN=mine",
+    "quotes and comments": "# mine\nJUPYTER_PORT='19811' # port\nJUPYTER_TOKEN=\"mine\" # token\n",
+    "variables": "JUPYTER_PORT=${MINE:-19811}\nJUPYTER_TOKEN=${MINE:-mine}\n",
+    "blanks": " JUPYTER_PORT = 19811 \n\n JUPYTER_TOKEN = mine \n\n",
+    "Windows": "\ufeffJUPYTER_PORT=19811\r\nJUPYTER_TOKEN=mine\r\n",
+    "several lines": "JUPYTER_PORT=19811\nMINE='\nA_TOKEN=1\n'\nJUPYTER_TOKEN=mine",
+}
+
+
+@pytest.mark.parametrize("case", UNTIDY)
+def test_setup_keeps_an_untidy_env_and_adds_what_lacks(bake, setup, case) -> None:
+    baked = bake(project_name=f"Untidy {case}")
+    env, text = baked.path / ".env", UNTIDY[case]
+    lacking = list(setup["settings"](env.read_bytes()))
+    lacking.remove("JUPYTER_PORT")
+    lacking.remove("JUPYTER_TOKEN")
+    env.write_text(text, encoding="utf-8", newline="")
+    assert "http://127.0.0.1:19811/lab\n" in run(baked.path)
+    after = env.read_bytes().decode()
+    assert after.startswith(text)
+    end = "\r\n" if "\r\n" in text else "\n"
+    assert re.findall(rf"(?:^|\n)(\w+)=[^\n]*?{end}", after[len(text) :].replace(end, end * 2)) == lacking
+    assert ("\r\n" in after) == (case == "Windows")
+    assert env.stat().st_mode & 0o777 == 0o600
+    run(baked.path)
+    assert env.read_bytes().decode() == after
+
+
+@pytest.mark.parametrize(
+    "line", ["JUPYTER_TOKEN=", "export JUPYTER_TOKEN=", 'JUPYTER_TOKEN=""', "\ufeffJUPYTER_TOKEN="]
+)
+def test_setup_fills_an_empty_secret_once(bake, setup, line) -> None:
+    baked = bake(project_name="Secret")
+    env = baked.path / ".env"
+    env.write_text(f"{line}\r\n", encoding="utf-8", newline="")
+    run(baked.path)
+    assert re.fullmatch("[0-9a-f]{48}", setup["settings"](env.read_bytes())["JUPYTER_TOKEN"])
+    assert env.read_text(encoding="utf-8").count("JUPYTER_TOKEN") == 1
+
+
+BROKEN = {
+    "Latin-1": ("# pr\u00e9par\u00e9\nA=1\n".encode("latin-1"), "line 1 is not UTF-8 text"),
+    "UTF-16": ("A=1\n".encode("utf-16"), "line 1 is not UTF-8 text"),
+    "an open quote": (b"A=1\nB='secret\n", "line 2 is not NAME=value or lacks a closing quote"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_setup_leaves_alone_what_it_cannot_read(bake, case) -> None:
+    baked = bake(project_name=f"Broken {case}")
+    content, reason = BROKEN[case]
+    (baked.path / ".env").write_bytes(content)
+    said = run(baked.path, code=1)
+    assert said == f".env is unchanged because {reason}: correct it and run this again.\n"
+    assert (baked.path / ".env").read_bytes() == content
+
+
+def test_setup_makes_the_folders_that_are_missing(bake) -> None:
+    baked = bake(project_name="Folders")
+    for name in ("data", "models", "reports"):
+        for file in (baked.path / name).iterdir():
+            file.unlink()
+        (baked.path / name).rmdir()
+    (baked.path / "data").symlink_to("/on/another/disk")
+    run(baked.path)
+    assert (baked.path / "data").is_symlink()
+    for name in ("models", "reports"):
+        assert (baked.path / name).is_dir()
+        assert (baked.path / name).stat().st_uid == baked.path.stat().st_uid
