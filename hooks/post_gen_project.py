@@ -73,7 +73,7 @@ def main(proofs: list[dict], project: Path) -> None:
     try:
         settings = setup["write_env"](project)
     except ValueError as error:
-        sys.exit(f"Not generated. {error}")
+        sys.exit(f"Not generated. .env cannot be read: {error}.")
     # the token on a terminal only, never in a log
     text = next_steps(project, setup["addresses"](settings, token=sys.stdout.isatty()))
     print(text.encode("ascii", "backslashreplace").decode())

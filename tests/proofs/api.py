@@ -13,7 +13,7 @@ def before(stack: Stack) -> None:
     (stack.path / "models/model.joblib").unlink(missing_ok=True)
     assert json.loads(stack.ask("API", "/health")[1]) == {"status": "ok", "model": False}
     status, text = stack.ask("API", "/predict", [PENGUIN])
-    assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "There is no model yet")
+    assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "No model exists yet")
     stack.compose("run", "--rm", "process")
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert status == 200, text

@@ -10,7 +10,7 @@ def before(stack: Stack) -> None:
     """Look at it without results, and let the pipeline make some."""
     (stack.path / "reports/metrics.json").unlink(missing_ok=True)
     with browser.page(address(stack)) as page:
-        browser.wait_for(page, "There are no results yet", "344 of 344 penguins")
+        browser.wait_for(page, "No results exist yet", "344 of 344 penguins")
     stack.compose("run", "--rm", "process")
     look(stack)
 
