@@ -115,9 +115,9 @@ DEFECTS: dict[str, list[Defect]] = {
     ],
     "test_variant": [
         Defect("a dropped endfor", "compose.yaml", "{{ volume.holds }}\n#% endfor\n", "{{ volume.holds }}\n"),
-        Defect("a service that was not chosen", "compose.yaml", "\nsecrets:", "\n  mlflow: *setup\n\nsecrets:"),
+        Defect("a service that was not chosen", "compose.yaml", "\nsecrets:", "\n  api: *setup\n\nsecrets:"),
         Defect("a choice that does not show", "../templates/deploy/api/compose.yaml", "  api: #", "  web: #"),
-        Defect("a package that was not chosen", "pyproject.toml", '"typer>=0.20",', '"typer>=0.20", # not duckdb'),
+        Defect("a package that was not chosen", "pyproject.toml", '"typer>=0.20",', '"typer>=0.20", # not fastapi'),
     ],
     "test_a_refused_combination_gets_the_sentence_of_its_rule": [
         Defect("a rule that nobody obeys", "../local_extensions/answers.py", "for rule in rules:", "for rule in []:")
@@ -183,7 +183,7 @@ DEFECTS: dict[str, list[Defect]] = {
     ],
     "test_types_of_every_variant": [
         Defect(
-            "a type that does not fit", "docker/setup.py", "else (status.st_uid, status.st_gid)", "else status.st_uid"
+            "a type that does not fit", "docker/setup.py", "else (folder.stat().st_uid, folder.stat().st_gid)", "else 0"
         )
     ],
     "test_ruff_on_every_variant": [

@@ -104,6 +104,7 @@ def fewer(tmp_path_factory) -> Path:
 # Of the fork's own tests, those that take long and do not depend on its choices; and its locks, which it has to make
 SLOW = (
     "--ignore=tests/test_mutations.py",
+    "--ignore=tests/test_adding.py",  # the guide's diffs are for this template's own options
     "--ignore=tests/test_doctor.py",
     "--deselect=tests/test_docs.py::test_the_first_command_of_the_readme_makes_a_project",
     "--deselect=tests/test_scripts.py::test_the_locks_are_what_the_script_makes",
