@@ -41,7 +41,7 @@ def test_a_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_path, dev
     origin.run("chown", "-R", f"{uid}:{gid}", clone.path)
 
     setup = "docker compose --env-file .env.example run --rm setup"
-    assert f"To make it, run: {setup}" in clone.compose("up", "--wait", code=1)
+    assert f"To write it, run: {setup}" in clone.compose("up", "--wait", code=1)
     said = shown.run(clone.shell, shown.documents(clone.path), setup)
     assert clone.settings["JUPYTER_TOKEN"] not in said
     assert (clone.settings["HOST_UID"], clone.settings["HOST_GID"]) == (str(uid), str(gid))
