@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> None:
         ours = Path(cookiecutter(str(ROOT), extra_context={"project_slug": slug, **answers}, **options))
         plain = Path(cookiecutter(str(ROOT), extra_context={"project_slug": f"{slug}-plain", **answers}, **options))
         python = answers.get("python_version", "3.13")
-        image = json.loads((ROOT / "cookiecutter.json").read_text())["_versions"]["python_image"][python]
+        image = json.loads((ROOT / "cookiecutter.json").read_text())["_versions"]["python_image"].format(python)
         # layers and package caches of this run's own: none of an earlier run may serve
         dockerfile = (ours / "Dockerfile").read_text().replace("type=cache,", f"type=cache,id={slug},")
         (ours / "Dockerfile").write_text(dockerfile.replace("AS base\n", f"AS base\nENV MEASURED={slug}\n"))
@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> None:
             for name, over in (("edit", "no change"), ("one dependency", "cold")):
                 ratios = [each[name] / each[over] for each in results.values()]
                 print(f"{name} / {over}: {ratios[0]:.2f}, plain {ratios[1]:.2f}")
-            sizes = {name: size(f"{slug}-{name}:dev") for name in ("lab", "process")} | {"plain": size(f"{slug}-plain")}
+            sizes = {name: size(f"{slug}-{name}") for name in ("lab", "process")} | {"plain": size(f"{slug}-plain")}
             print(", ".join(f"{name} {bytes_ / 1e6:.0f} MB" for name, bytes_ in sizes.items()))
             for other in ("lab", "plain"):
                 print(f"process / {other}: {sizes['process'] / sizes[other]:.2f}")
