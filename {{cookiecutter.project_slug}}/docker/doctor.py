@@ -1,7 +1,7 @@
 """Find what keeps this project from running on this machine, and say how to fix it. Standard library only.
 
-Run it as `python3 docker/doctor.py`, with Python 3.9 or newer. The service `doctor` needs no Python here: with --inside
-it sees files and the machine, but neither Docker nor ports. Exits with 1 if something is wrong.
+Run it as `python3 docker/doctor.py`, with Python 3.9 or newer. The service `doctor` adds --inside: it sees neither
+Docker nor ports. Exits with 1 if something is wrong.
 """
 
 import contextlib
@@ -27,18 +27,15 @@ try:
 except (OSError, ValueError) as error:
     KNOWN, FAULT = dict(os.environ), error
 DEFAULTS = SETUP["settings"]((FOLDER / ".env.example").read_bytes())  # of empty settings
-SETTINGS = {name: KNOWN.get(name) or default for name, default in DEFAULTS.items()}
-YOU = None if INSIDE or TRANSLATED else (os.geteuid(), os.getegid())
-# Files should be yours if .env names you, else they should belong to the owner of the folder
-UID, GID = YOU if YOU and f"{YOU}" == "({HOST_UID}, {HOST_GID})".format(**SETTINGS) else SETUP["owner"](FOLDER)
 RUN_SETUP = "`docker compose --env-file .env.example run --rm setup`"
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
-def ask(command: str) -> tuple[str, str]:
+def ask(command: str, text: str = "") -> tuple[str, str]:
     """Return what a docker command answers, or nothing and its complaint, in which words of .env alone are hidden."""
     try:
-        done = subprocess.run(["docker", *command.split()], cwd=FOLDER, capture_output=True, timeout=30, check=False)
+        words, sent = ["docker", *command.split()], text.encode()
+        done = subprocess.run(words, cwd=FOLDER, input=sent, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "", f"`docker {command.split()[0]}` does not answer"
     if done.returncode == 0:
@@ -66,6 +63,15 @@ def busy(port: int) -> bool:
     except OSError as error:  # the engine may bind ports below 1024, even if you may not
         return os.name != "posix" or not isinstance(error, PermissionError)
     return False
+
+
+ECHO = {"image": "x", "environment": {name: "${" + name + "-}" for name in DEFAULTS}}
+ANSWER = ask("compose --file - config --format json", json.dumps({"services": {"echo": ECHO}}))[0]
+FOUND = json.loads(ANSWER)["services"]["echo"]["environment"] if ANSWER else KNOWN  # as Compose reads .env
+SETTINGS = {name: (FOUND.get(name) or default).replace("$$", "$") for name, default in DEFAULTS.items()}
+UID, GID = SETUP["owner"](FOLDER)
+if not INSIDE and not TRANSLATED and "{HOST_UID} {HOST_GID}".format(**SETTINGS) == f"{os.geteuid()} {os.getegid()}":
+    UID, GID = os.geteuid(), os.getegid()  # .env names you
 
 
 def _docker() -> Findings:
