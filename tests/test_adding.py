@@ -99,7 +99,7 @@ def test_the_tests_of_the_copy_are_green(adding) -> None:
     ("section", "answer", "file", "text"),
     [
         ("A base image for the lab", {"dev_image": "scipy"}, "Dockerfile", "scipy-notebook"),
-        ("A Python version", {"python_version": "3.15"}, "pyproject.toml", 'requires-python = ">=3.15"'),
+        ("A Python version", {"python_version": "3.16"}, "pyproject.toml", 'requires-python = ">=3.16"'),
     ],
 )
 def test_an_image_and_a_version_are_one_file(tmp_path, section, answer, file, text) -> None:
