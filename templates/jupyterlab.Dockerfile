@@ -2,8 +2,7 @@
 RUN mkdir -p /etc/jupyter/labconfig \
     && echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' >/etc/jupyter/labconfig/page_config.json
 {% include 'ids.Dockerfile' %}
-# A user with your uid and gid, so that files stay yours. --non-unique allows root (0);
-# --no-log-init avoids a huge log file for a huge uid.
+# A user with your ids, so that files stay yours; --non-unique allows root, --no-log-init keeps a log small for a huge uid
 RUN groupadd --non-unique --gid "${HOST_GID}" lab \
     && useradd --non-unique --no-log-init --uid "${HOST_UID}" --gid "${HOST_GID}" --shell /bin/bash --create-home lab
 ENV HOME=/home/lab SHELL=/bin/bash

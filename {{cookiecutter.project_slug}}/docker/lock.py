@@ -1,8 +1,7 @@
 """Pin every package, with hashes, for both images: requirements/lab.txt and requirements/process.txt.
 
 Both images share the layer of requirements/base.txt: an older process.txt, kept until a version in it changes, so that
-adding a package is quick. Versions stay as they are unless pyproject.toml asks for others. The newest are taken by
-`docker compose run --rm lock --upgrade`, and by `--upgrade-package NAME` for one package.
+adding a package is quick. Versions stay unless pyproject.toml, --upgrade or --upgrade-package NAME asks for others.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Write .env from .env.example, once for each machine, and make the folders for results. Standard library only.
 
-Runs when the project is generated and as `docker compose run --rm setup`. Values that .env already has stay as they
-are; an empty secret gets a random value, and settings that are new in .env.example are added at the end.
+Values that .env has stay as they are; an empty secret gets a random value, and new settings are added at the end.
 """
 
 import os
