@@ -146,7 +146,7 @@ def test_next_steps_show_the_token_on_a_terminal_only(bake, capsys, monkeypatch,
     POST.main(choices.proofs(baked.context), baked.path)
     shown = capsys.readouterr().out
     assert 'cd "steps"' in shown
-    assert f"{lab}\n" in shown
+    assert f"{lab}  (the token is JUPYTER_TOKEN in .env)\n" in shown
     for setting, value in known.items():
         if setting.endswith("_PORT"):
             assert f"http://127.0.0.1:{value}" in shown

@@ -31,6 +31,8 @@ LINES = {
     "an escaped quote": r'A="a\"b"',
     "an escaped single quote": r"A='a\'b'",
     "an escaped line break": r'A="a\nb"',
+    "an escaped backslash": r'A="a\\nb"',
+    "other escapes": r'A="a\tb\zc\\$FOLDER"',
     "a backslash": r"A=a\nb",
     "several lines": "A='x\nB=3\ny'",
     "a variable": "B=1\nA=$B/${B}",
@@ -111,7 +113,7 @@ def test_setup_keeps_an_untidy_env_and_adds_what_lacks(bake, setup, case) -> Non
     lacking.remove("JUPYTER_PORT")
     lacking.remove("JUPYTER_TOKEN")
     env.write_text(text, encoding="utf-8", newline="")
-    assert "http://127.0.0.1:19811/lab\n" in run(baked.path)
+    assert "http://127.0.0.1:19811/lab  (the token is" in run(baked.path)
     after = env.read_bytes().decode()
     assert after.startswith(text)
     end = "\r\n" if "\r\n" in text else "\n"
@@ -147,7 +149,7 @@ def test_setup_leaves_alone_what_it_cannot_read(bake, case) -> None:
     content, reason = BROKEN[case]
     (baked.path / ".env").write_bytes(content)
     said = run(baked.path, code=1)
-    assert said == f".env is unchanged because {reason}: correct it and run this again.\n"
+    assert said.startswith(f".env is unchanged: {reason}. Correct that"), said
     assert (baked.path / ".env").read_bytes() == content
 
 

@@ -1,7 +1,6 @@
-"""Find what keeps this project from running on this machine, and say how to fix it. Standard library only.
+"""Find what keeps this project from running on this machine, and say how to fix it: `python3 docker/doctor.py`.
 
-Run it as `python3 docker/doctor.py`, with Python 3.9 or newer. The service `doctor` adds --inside: it sees neither
-Docker nor ports. Exits with 1 if something is wrong.
+Standard library only, of Python 3.9 or newer. The service `doctor` adds --inside: it sees neither Docker nor ports.
 """
 
 import contextlib
@@ -11,11 +10,11 @@ import re
 import runpy
 import shutil
 import socket
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import TimeoutExpired, run
 
 MINIMUM = {{ cookiecutter._versions.minimum | tojson }}
 SHOW = {"Docker Compose": "compose version --short", "buildx": "buildx version"}  # else the engine's own version
@@ -31,12 +30,11 @@ RUN_SETUP = "`docker compose --env-file .env.example run --rm setup`"
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
-def ask(command: str, text: str = "") -> tuple[str, str]:
+def ask(command: str, sent: bytes = b"") -> tuple[str, str]:
     """Return what a docker command answers, or nothing and its complaint, in which words of .env alone are hidden."""
     try:
-        words, sent = ["docker", *command.split()], text.encode()
-        done = subprocess.run(words, cwd=FOLDER, input=sent, capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        done = run(["docker", *command.split()], cwd=FOLDER, input=sent, capture_output=True, timeout=30, check=False)
+    except (OSError, TimeoutExpired):
         return "", f"`docker {command.split()[0]}` does not answer"
     if done.returncode == 0:
         return done.stdout.decode(), ""
@@ -66,7 +64,7 @@ def busy(port: int) -> bool:
 
 
 ECHO = {"image": "x", "environment": {name: "${" + name + "-}" for name in DEFAULTS}}
-ANSWER = ask("compose --file - config --format json", json.dumps({"services": {"echo": ECHO}}))[0]
+ANSWER = ask("compose --file - config --format json", json.dumps({"services": {"echo": ECHO}}).encode())[0]
 FOUND = json.loads(ANSWER)["services"]["echo"]["environment"] if ANSWER else KNOWN  # as Compose reads .env
 SETTINGS = {name: (FOUND.get(name) or default).replace("$$", "$") for name, default in DEFAULTS.items()}
 UID, GID = SETUP["owner"](FOLDER)
@@ -83,8 +81,7 @@ def _docker() -> Findings:
         if "permission denied" in complaint.lower():
             yield "you may not use it.", "`sudo usermod -aG docker $USER`, then log out and in again."
         elif complaint and tool not in SHOW:
-            start = "Start Docker Desktop, or on Linux the service: `sudo systemctl start docker`."
-            yield complaint, f"{start} `docker context ls` shows which engine is in use."
+            yield complaint, "Start it, on Linux with `sudo systemctl start docker`; `docker context ls` shows which."
         elif complaint or (have and have < want):
             wrong = f"{tool} {least} or newer is needed; {answer.strip() or 'none'} is installed."
             yield wrong, "Update Docker: https://docs.docker.com/engine/install/"
@@ -139,19 +136,15 @@ def _machine() -> Findings:
     cores, memory, cpus, gb = INFO["NCPU"], INFO["MemTotal"], SETTINGS["CPUS"], 2**30
     if not re.fullmatch("[1-9][0-9]*", cpus) or int(cpus) > cores:
         yield f"CPUS is {cpus}; it must be a whole number up to {cores}.", f"In .env, set CPUS={cores}."
-    more = "with Docker Desktop, give it more: Settings, Resources."
     size = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)i?b?", limit := SETTINGS["MEMORY"].lower())
-    if memory < 2 * gb:
-        yield f"Docker has {memory / gb:.1f} GB of memory; the lab needs 2 GB.", f"Use a larger machine, or {more}"
-    elif size and float(size[1]) * 1024 ** " kmgt".index(size[2] or " ") * 0.9 > memory:  # 4 GB as sold shows less
-        yield f"MEMORY is {limit}; Docker has {memory / gb:.1f} GB.", f"In .env, set MEMORY={memory // gb}g; or {more}"
-    root = Path(INFO.get("DockerRootDir", "/"))  # elsewhere in a virtual machine, whose disk is a file on this one
-    images, here = (shutil.disk_usage(path).free / gb for path in (root if root.exists() else FOLDER, FOLDER))
-    if images < 5:
-        free = "`docker image prune` and `docker builder prune` remove what is not in use."
-        yield f"images need 5 GB; {images:.1f} GB are free.", f"`docker system df` shows what Docker stores; {free}"
-    if here < 1:
-        yield f"{here:.1f} GB are free in this folder.", "Delete files, or move data: DATA_FOLDER in .env."
+    needed = max(2, float(size[1]) * 1024 ** (" kmgt".index(size[2] or " ") - 3) * 0.9 if size else 0)
+    if memory / gb < needed:  # 4 GB as sold shows less
+        wrong = f"Docker has {memory / gb:.1f} GB of memory; the lab needs 2 GB, and MEMORY is {limit}."
+        yield wrong, f"In .env, set MEMORY={memory // gb}g; with Docker Desktop, give it more: Settings, Resources."
+    disks = [FOLDER, Path(INFO.get("DockerRootDir", "/"))]  # the second is unseen in the machine of Docker Desktop
+    free, path = min((shutil.disk_usage(path).free / gb, path) for path in disks if path.exists())
+    if free < 5:
+        yield f"{path} has {free:.1f} GB free; 5 GB are needed.", "Delete files there, or run `docker builder prune`."
 
 
 def _files() -> Findings:
@@ -168,16 +161,10 @@ def _files() -> Findings:
         yield f"{len(found)} of them belong to another user: {some}", f"In this folder, `sudo chown -R {UID}:{GID} .`"
 
 
-INFO = next(iter(rows("info")), {})  # what the engine says of itself, or in a container the kernel
-if INSIDE:
-    INFO = {"NCPU": os.cpu_count(), "MemTotal": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")}
-CHECKS = [  # title, whether it can be made here, what makes it
-    ("Docker", not INSIDE, _docker),
-    (".env", True, _env),
-    ("ports and containers", not INSIDE, _services),
-    ("cores, memory and disk", bool(INFO), _machine),
-    ("files", True, _files),
-]
+SEEN = {"NCPU": os.cpu_count(), "MemTotal": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")} if INSIDE else {}
+INFO: dict = next(iter(rows("info")), SEEN)  # what the engine says of itself, or what is seen inside a container
+CHECKS = [("Docker", not INSIDE, _docker), (".env", True, _env), ("ports and containers", not INSIDE, _services)]
+CHECKS += [("cores, memory and disk", bool(INFO), _machine), ("files", True, _files)]
 
 
 #% for fragment in cookiecutter | fragments('doctor.py')

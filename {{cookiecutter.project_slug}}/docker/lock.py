@@ -19,25 +19,22 @@ def compile_lock(output: Path, *options: str) -> None:
     """Resolve pyproject.toml into `output`, keeping the versions there; exit with one sentence if that fails."""
     python = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     oldest = re.findall(r"\d+\.\d+", python)[0]  # of ">=3.13" and of ">=3.13,<3.15"
-    command = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate"]
-    command += ["--python-version", oldest, "--no-python-downloads", "--output-file", str(output), *options]
-    command += ["--custom-compile-command", "docker compose run --rm lock", "pyproject.toml"]
-    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+    command = "uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate --no-python-downloads"
+    options += ("--custom-compile-command", "docker compose run --rm lock", "--output-file", str(output))
+    if subprocess.run([*command.split(), "--python-version", oldest, *options], check=False).returncode:
         sys.exit("The locks are unchanged because of the error above.")
 
 
 def versions(lock: Path) -> set[str]:
     """Return the `name==version` of each package in a lock; none if it does not exist yet."""
-    lines = lock.read_text(encoding="utf-8").splitlines() if lock.exists() else []
-    return {line.split(" ")[0] for line in lines if line[:1].isalnum()}
+    return set(re.findall(r"(?m)^\w\S*", lock.read_text(encoding="utf-8"))) if lock.exists() else set()
 
 
 def main(options: list[str]) -> None:
     """Write both locks, or neither, and say what changed."""
     with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(LOCKS, folder, dirs_exist_ok=True)
         lab, process = Path(folder, "lab.txt"), Path(folder, "process.txt")
-        if (LOCKS / lab.name).exists():
-            shutil.copy(LOCKS / lab.name, lab)
         compile_lock(lab, "--group", "lab", *options)
         shutil.copy(lab, process)  # so that process takes the versions of lab
         compile_lock(process)

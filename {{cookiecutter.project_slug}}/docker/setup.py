@@ -8,7 +8,6 @@ import platform
 import re
 import secrets
 import sys
-from collections import ChainMap
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,8 +24,8 @@ ENTRY = re.compile(
     | '(?P<single>(?:[^'\\]|\\.)*)' | "(?P<double>(?:[^"\\]|\\.)*)" ) ) | (?P<error>\S.*)"""
 )
 SECRET = re.compile(r"""(?m)^(\ufeff?(?:export +)?\w+_(?:TOKEN|PASSWORD) *=)[ \t]*(?:""|'')?[ \t]*(?=\r?$)""")  # empty
-# macOS, Windows and Docker Desktop translate ownership
-TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()
+TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership, on macOS, Windows and Desktop
+ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}  # after \ in double quotes
 VARIABLE = re.compile(r"\$(?:(\$)|([^\W\d]\w*)|\{([^\W\d]\w*)(?::?-((?:[^{}]|\{[^}]*\})*))?\})")
 
 
@@ -38,10 +37,10 @@ def owner(folder: Path) -> tuple[int, int]:
 def settings(content: bytes) -> dict[str, str]:
     """Return the settings in an .env file by Compose's rules. Raises ValueError, which shows no value of it."""
     text, found = content.decode("utf-8-sig", "replace"), dict[str, str]()
-    known = ChainMap(os.environ, found)
 
     def expand(value: str) -> str:
-        return VARIABLE.sub(lambda each: each[1] or known.get(each[2] or each[3]) or expand(each[4] or ""), value)
+        values = {**found, **os.environ}
+        return VARIABLE.sub(lambda each: each[1] or values.get(each[2] or each[3]) or expand(each[4] or ""), value)
 
     for entry in ENTRY.finditer(text):
         name, single, double, plain = entry.group("name", "single", "double", "plain")
@@ -51,8 +50,7 @@ def settings(content: bytes) -> dict[str, str]:
         if single is not None:
             found[name] = single.replace(r"\'", "'")
         elif double is not None:
-            double = double.replace(r"\"", '"').replace(r"\n", "\n").replace(r"\$", "$$").replace(r"\\", "\\")
-            found[name] = expand(double)
+            found[name] = expand(re.sub(r"\\(.)", lambda each: ESCAPES.get(each[1], each[0]), double))
         elif plain is not None:
             found[name] = expand(plain.partition(" #")[0].rstrip())
     return found
@@ -65,8 +63,7 @@ def write_env(folder: Path) -> dict[str, str]:
     if the one that is there cannot be read, which then stays as it is.
     """
     target, (uid, gid) = (folder / ".env").resolve(), owner(folder)
-    # elsewhere Docker runs in a virtual machine, with 2 cores at least
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else min(os.cpu_count() or 1, 2)
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else min(os.cpu_count() or 1, 2)  # its machine's
     example = (folder / ".env.example").read_text(encoding="utf-8")
     for name, number in {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores}.items():
         example = re.sub(rf"(?m)^{name}=.*$", f"{name}={number}", example)
@@ -76,8 +73,7 @@ def write_env(folder: Path) -> dict[str, str]:
     for entry in ENTRY.finditer(example):
         if entry["name"] and entry["name"] not in known:
             text += (end if text[-1] != "\n" else "") + entry[0] + end
-    # letters and digits: safe in a URL, a shell and Compose
-    text = SECRET.sub(lambda match: match[1] + secrets.token_hex(24), text)
+    text = SECRET.sub(lambda match: match[1] + secrets.token_hex(24), text)  # safe in a URL, a shell and Compose
     new = [path for name in ("data", "models", "reports") if not os.path.lexists(path := folder / name)]
     for path in new:
         path.mkdir()
@@ -88,28 +84,23 @@ def write_env(folder: Path) -> dict[str, str]:
     for path in (partial, *new) if hasattr(os, "geteuid") and os.geteuid() == 0 else ():
         os.chown(path, uid, gid)
     partial.replace(target)
-    values = {name: value for name, value in settings(text.encode()).items() if value}
-    return {**settings(example.encode()), **values}
+    return {**settings(example.encode()), **{name: value for name, value in settings(text.encode()).items() if value}}
 
 
 def addresses(values: dict[str, str], *, token: bool) -> str:
     """Return a line for each address that this project can be opened at, JupyterLab's with its token or without."""
-    secret = {"JUPYTER_PORT": f"?token={quote(values['JUPYTER_TOKEN'])}"} if token else {}
-    lines = [(name, values[port] + path + secret.get(port, "")) for name, port, path in ADDRESSES]
-    return "\n".join(f"  {name:<11} http://127.0.0.1:{rest}" for name, rest in lines)
+    secret = f"?token={quote(values['JUPYTER_TOKEN'])}" if token else "  (the token is JUPYTER_TOKEN in .env)"
+    lines = [f"  {name:<11} http://127.0.0.1:{values[port]}{path}" for name, port, path in ADDRESSES]
+    return "\n".join([lines[0] + secret, *lines[1:]])
 
 
 def main() -> None:
     """Write .env here and show the addresses; the token appears on a terminal only."""
-    terminal = sys.stdout.isatty()
     try:
         values = write_env(Path.cwd())
-    except ValueError as error:
-        sys.exit(f".env is unchanged because {error}: correct it and run this again.")
-    except OSError as error:
-        sys.exit(f"Cannot write .env: {error}. Run this in the project's folder, as its owner.")
-    print(".env is ready. After `docker compose up --wait`, open\n")
-    print(addresses(values, token=terminal) + ("" if terminal else "\n\nThe token is JUPYTER_TOKEN in .env."))
+    except (OSError, ValueError) as error:
+        sys.exit(f".env is unchanged: {error}. Correct that, and run this again as the owner of this folder.")
+    print(f".env is ready. After `docker compose up --wait`, open\n\n{addresses(values, token=sys.stdout.isatty())}")
 
 
 if __name__ == "__main__":
