@@ -28,7 +28,7 @@ def problems(proofs: list[dict], project: Path) -> list[str]:
         for file, pattern in each["proof"].items():
             searched = {name: f"{name}\n{text}" for name, text in texts.items() if not name.startswith("requirements/")}
             if file != "*":
-                searched = {file: texts.get(file, "")}
+                searched = {file: (project / file).read_text(encoding="utf-8") if (project / file).is_file() else ""}
             shown = [name for name, text in searched.items() if re.search(pattern, text, re.MULTILINE)]
             if each["chosen"] and not shown:
                 found.append(f"{each['choice']} was chosen, but {file} does not show it")

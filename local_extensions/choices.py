@@ -4,6 +4,7 @@ Such a folder holds fragments, which a shared file of the same purpose includes,
 other files need. docs/adding-a-service.md names them all.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -46,9 +47,16 @@ def image(answers: dict, name: str) -> str:
 
 
 def proofs(answers: dict) -> list[dict]:
-    """Return, for each choice that has one, its proof and whether it was chosen; see `proof` in choice.yaml."""
+    """Return, for each choice that has one, its proof and whether it was chosen; see `proof` in choice.yaml.
+
+    Of a base image for the lab, the Dockerfile shows the image of its row.
+    """
+    found = {choice: facts["proof"] for choice, facts in FACTS.items() if "proof" in facts}
+    for choice in OPTIONS["dev_image"]:
+        if name := answers["_lab_images"][choice].get("image"):
+            proof = {"Dockerfile": f"^ARG LAB_IMAGE=.*{re.escape(name)}$"}
+            found["dev_image", choice] = proof | found.get(("dev_image", choice), {})
     return [
-        {"choice": f"{option} {choice}", "chosen": answers.get(option) == choice, "proof": facts["proof"]}
-        for (option, choice), facts in FACTS.items()
-        if "proof" in facts
+        {"choice": f"{option} {choice}", "chosen": answers.get(option) == choice, "proof": proof}
+        for (option, choice), proof in found.items()
     ]

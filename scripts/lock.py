@@ -78,7 +78,7 @@ def required_by(context: dict, python: str) -> dict[Chosen, set[tuple[str, str]]
         groups = {"process": project["project"]["dependencies"], **project["dependency-groups"]}
         return {(name, requirement) for name, requirements in groups.items() for requirement in requirements}
 
-    choices = [(option, choice) for option in offered for choice in offered[option]]
+    choices = sorted((option, choice) for option in offered for choice in offered[option])
     found: dict[Chosen, set[tuple[str, str]]] = {(): required(())}
     for size in (1, 2):
         # Two choices of one option count as the second alone, which adds nothing.

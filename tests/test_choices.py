@@ -44,12 +44,12 @@ def touched(hashes: dict[tuple, dict[str, str]]) -> dict[tuple[str, str], tuple[
     return found
 
 
-def test_each_choice_touches_what_the_document_says(hashes, request) -> None:
-    rows = []
+def test_each_choice_touches_what_the_document_says(hashes, bake, request) -> None:
+    rows, context = [], bake().context
     for (option, choice), (some, changed) in touched(hashes).items():
         shown = (", ".join(f"`{name}`" for name in sorted(names)) for names in (some, changed))
         rows.append(f"| `{option}` | {choice} | {' | '.join(shown)} |\n".replace("|  |", "| |"))
-    text = (HEAD + "".join(rows)).replace("my_project", "<package>").replace("my-project", "<slug>")
+    text = (HEAD + "".join(rows)).replace(f"/{context['package_name']}/", "/<package>/")
     if request.config.getoption("--write"):
         DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
     assert DOCUMENT.read_text(encoding="utf-8") == text, "run: .venv/bin/python -m pytest tests/test_choices.py --write"

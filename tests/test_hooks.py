@@ -124,16 +124,17 @@ WITH_PROOF = [each for each in choices.FACTS if "proof" in choices.FACTS[each]]
 @pytest.mark.parametrize(("option", "choice"), WITH_PROOF, ids=map("-".join, WITH_PROOF))
 def test_the_hook_refuses_what_was_not_chosen(bake, option, choice) -> None:
     """Both ways: a choice that does not show, and one that shows although another was made."""
-    chosen = next(variant for variant in variants() if variant[option] == choice)
-    other = next((row for row in variants() if row[option] != choice), None)
-    assert POST.problems(choices.proofs(chosen), bake(**chosen).path) == []
-    if other:  # an organisation may offer a single choice
-        found = "\n".join(POST.problems(choices.proofs(other), bake(**chosen).path))
+    chosen = bake(**next(variant for variant in variants() if variant[option] == choice))
+    assert POST.problems(choices.proofs(chosen.context), chosen.path) == []
+    # an organisation may offer a single choice
+    if row := next((row for row in variants() if row[option] != choice), None):
+        other = bake(**row)
+        found = "\n".join(POST.problems(choices.proofs(other.context), chosen.path))
         assert f"{option} {choice} was not chosen, but " in found
-        found = "\n".join(POST.problems(choices.proofs(chosen), bake(**other).path))
+        found = "\n".join(POST.problems(choices.proofs(chosen.context), other.path))
         assert f"{option} {choice} was chosen, but " in found
         with pytest.raises(SystemExit, match=r"^Not generated\. The template has a defect: .*\. Please report it"):
-            POST.main(choices.proofs(chosen), bake(**other).path)
+            POST.main(choices.proofs(chosen.context), other.path)
 
 
 @pytest.mark.parametrize("variant", covering(variants(), list(CHOICES), together=1), ids=name)

@@ -61,17 +61,25 @@ def test_a_fork_with_other_choices_bakes_good_projects(bake, fork) -> None:
         "image_prefix": "images.example/mirror/",
         "ca_certificate": "-----BEGIN CERTIFICATE-----",
     }
+    pinned = {choice: row for choice, row in context["_lab_images"].items() if "image" in row}
+    for choice, row in pinned.items():
+        row["image"] = f"example/{choice[:3]}@sha256:{'0' * 64}"
     options.write_text(json.dumps(context), encoding="utf-8")
     text = "Copyright {{ cookiecutter.author_name }}, of the example.\n"
     folder = fork / "templates/license/Example-1.0"
     folder.mkdir()
     (folder / "LICENSE").write_text(text)
+    (folder / "choice.yaml").write_text("proof: {LICENSE: of the example}\n")
     for licence in (context["license"][0], "Example-1.0"):
         baked = bake(template=fork, license=licence)
         assert problems(baked) == {}
         assert "ARG PYTHON_IMAGE=images.example/mirror/python" in baked.text("Dockerfile")
         assert baked.text("docker/ca.crt") == "-----BEGIN CERTIFICATE-----\n"
         assert "COPY docker/ca.crt" in baked.text("Dockerfile")
+    for choice, row in pinned.items():
+        baked = bake(template=fork, dev_image=choice)
+        assert problems(baked) == {}
+        assert f"ARG LAB_IMAGE=images.example/mirror/{row['image']}\n" in baked.text("Dockerfile")
 
 
 def fewer_choices() -> dict[str, list[str]]:
@@ -94,7 +102,6 @@ def fewer(tmp_path_factory) -> Path:
     options.write_text(json.dumps(context), encoding="utf-8")
     run(folder, "git", "init", "--quiet")
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / ".git/info/exclude").write_text(".venv\n")  # .gitignore has it as a folder
     run(folder, "git", "add", "--all")
     for command in ("python scripts/readme.py", ".venv/bin/python -m pytest tests/test_choices.py --write"):
         shown.run(partial(shell, folder), CONTRIBUTING, command)
