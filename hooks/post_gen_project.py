@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Folders that are empty for some choices: the engine makes them for all
 SOMETIMES = (".github/workflows", ".github")
-NOT_SEARCHED = (".env", "LICENSE", ".ipynb", ".png")  # other people's words, secrets, binaries; locks too, see below
+NOT_SEARCHED = (".env", "LICENSE", ".ipynb", ".png")  # other people's words, secrets, binaries; nor are the locks
 
 
 def problems(proofs: list[dict], project: Path) -> list[str]:
@@ -18,17 +18,18 @@ def problems(proofs: list[dict], project: Path) -> list[str]:
 
     A proof maps a file to a pattern that is in it if, and only if, the choice was made; "*" is any file.
     """
-    texts = {
-        path.relative_to(project).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(project.rglob("*"))
-        if path.is_file() and not path.name.endswith(NOT_SEARCHED) and "__pycache__" not in path.parts
+    names = {path.relative_to(project).as_posix(): path for path in sorted(project.rglob("*")) if path.is_file()}
+    everywhere = {
+        name: f"{name}\n{path.read_text(encoding='utf-8')}"
+        for name, path in names.items()
+        if not (name.endswith(NOT_SEARCHED) or name.startswith("requirements/") or "__pycache__" in path.parts)
     }
     found = []
     for each in proofs:
         for file, pattern in each["proof"].items():
-            searched = {name: f"{name}\n{text}" for name, text in texts.items() if not name.startswith("requirements/")}
+            path, searched = project / file, everywhere
             if file != "*":
-                searched = {file: (project / file).read_text(encoding="utf-8") if (project / file).is_file() else ""}
+                searched = {file: path.read_text(encoding="utf-8") if path.is_file() else ""}
             shown = [name for name, text in searched.items() if re.search(pattern, text, re.MULTILINE)]
             if each["chosen"] and not shown:
                 found.append(f"{each['choice']} was chosen, but {file} does not show it")

@@ -136,7 +136,7 @@ def test_a_missing_and_a_stopped_docker_are_found(made) -> None:
     (found,) = doctor(made, DOCKER_HOST=f"unix://{empty}/docker.sock")
     assert found.startswith("Docker: Cannot connect to the Docker daemon at unix:///")
     assert "sudo systemctl start docker" in found
-    assert "`docker context ls` shows which" in found
+    assert "`docker context ls` shows the one in use." in found
     (found,) = doctor(made, DOCKER_CONTEXT="elsewhere")
     assert 'context "elsewhere": context not found' in found
 

@@ -118,7 +118,7 @@ def test_a_rule_that_a_fork_adds_is_obeyed(bake, fork) -> None:
     assert bake(template=fork, license=first).path.exists()
 
 
-WITH_PROOF = [each for each in choices.FACTS if "proof" in choices.FACTS[each]]
+WITH_PROOF = [tuple(each["choice"].split(" ")) for each in choices.proofs(CONTEXT)]
 
 
 @pytest.mark.parametrize(("option", "choice"), WITH_PROOF, ids=map("-".join, WITH_PROOF))

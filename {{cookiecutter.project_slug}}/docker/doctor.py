@@ -81,7 +81,7 @@ def _docker() -> Findings:
         if "permission denied" in complaint.lower():
             yield "you may not use it.", "`sudo usermod -aG docker $USER`, then log out and in again."
         elif complaint and tool not in SHOW:
-            yield complaint, "Start it, on Linux with `sudo systemctl start docker`; `docker context ls` shows which."
+            yield complaint, "Start it; Linux: `sudo systemctl start docker`. `docker context ls` shows the one in use."
         elif complaint or (have and have < want):
             wrong = f"{tool} {least} or newer is needed; {answer.strip() or 'none'} is installed."
             yield wrong, "Update Docker: https://docs.docker.com/engine/install/"
@@ -141,7 +141,7 @@ def _machine() -> Findings:
     if memory / gb < needed:  # 4 GB as sold shows less
         wrong = f"Docker has {memory / gb:.1f} GB of memory; the lab needs 2 GB, and MEMORY is {limit}."
         yield wrong, f"In .env, set MEMORY={memory // gb}g; with Docker Desktop, give it more: Settings, Resources."
-    disks = [FOLDER, Path(INFO.get("DockerRootDir", "/"))]  # the second is unseen in the machine of Docker Desktop
+    disks = [FOLDER, Path(INFO.get("DockerRootDir", "/"))]  # the engine's may be in a virtual machine
     free, path = min((shutil.disk_usage(path).free / gb, path) for path in disks if path.exists())
     if free < 5:
         yield f"{path} has {free:.1f} GB free; 5 GB are needed.", "Delete files there, or run `docker builder prune`."

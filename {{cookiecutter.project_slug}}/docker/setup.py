@@ -24,7 +24,7 @@ ENTRY = re.compile(
     | '(?P<single>(?:[^'\\]|\\.)*)' | "(?P<double>(?:[^"\\]|\\.)*)" ) ) | (?P<error>\S.*)"""
 )
 SECRET = re.compile(r"""(?m)^(\ufeff?(?:export +)?\w+_(?:TOKEN|PASSWORD) *=)[ \t]*(?:""|'')?[ \t]*(?=\r?$)""")  # empty
-TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership, on macOS, Windows and Desktop
+TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership: macOS, Windows, Docker Desktop
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$$"}  # after \ in double quotes
 VARIABLE = re.compile(r"\$(?:(\$)|([^\W\d]\w*)|\{([^\W\d]\w*)(?::?-((?:[^{}]|\{[^}]*\})*))?\})")
 
@@ -63,7 +63,7 @@ def write_env(folder: Path) -> dict[str, str]:
     if the one that is there cannot be read, which then stays as it is.
     """
     target, (uid, gid) = (folder / ".env").resolve(), owner(folder)
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else min(os.cpu_count() or 1, 2)  # its machine's
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else min(os.cpu_count() or 1, 2)  # Docker's VM
     example = (folder / ".env.example").read_text(encoding="utf-8")
     for name, number in {"HOST_UID": uid, "HOST_GID": gid, "CPUS": cores}.items():
         example = re.sub(rf"(?m)^{name}=.*$", f"{name}={number}", example)
