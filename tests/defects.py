@@ -125,6 +125,14 @@ DEFECTS: dict[str, list[Defect]] = {
     "test_an_answer_that_cannot_work_is_refused_in_one_sentence": [
         Defect("a name that hides a module", "../local_extensions/answers.py", "in sys.stdlib_module_names:", "in ():")
     ],
+    "test_an_old_cookiecutter_is_refused_in_one_sentence": [
+        Defect(
+            "an old cookiecutter that goes on",
+            "../needs_cookiecutter_2_2_or_newer.py",
+            "< [2, 1, 2]",
+            "< []",
+        )
+    ],
     "test_hostile_text_arrives_unchanged": [
         Defect(
             "an answer that turns into markup",

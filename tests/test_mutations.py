@@ -113,6 +113,7 @@ SLOW = (
     "--ignore=tests/test_mutations.py",
     "--ignore=tests/test_adding.py",  # the guide's diffs are for this template's own options
     "--ignore=tests/test_doctor.py",
+    "--ignore=tests/test_old_cookiecutter.py",
     "--deselect=tests/test_docs.py::test_the_first_command_of_the_readme_makes_a_project",
     "--deselect=tests/test_scripts.py::test_the_locks_are_what_the_script_makes",
     "--deselect=tests/test_tools.py::test_docker_checks_every_dockerfile",

@@ -129,8 +129,9 @@ def test_ruff_on_every_variant(bake) -> None:
 
 
 def test_ruff_on_the_template_itself() -> None:
-    run(ROOT, "ruff", "check", "--no-cache", "hooks", "local_extensions", "scripts", "tests")
-    run(ROOT, "ruff", "format", "--no-cache", "--check", "hooks", "local_extensions", "scripts", "tests")
+    own = ["hooks", "local_extensions", "scripts", "tests", *ROOT.glob("*.py")]
+    run(ROOT, "ruff", "check", "--no-cache", *own)
+    run(ROOT, "ruff", "format", "--no-cache", "--check", *own)
 
 
 def test_shellcheck() -> None:
