@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def problems(proofs: list[dict], project: Path) -> list[str]:
     return found
 
 
+def engine(*question: str) -> str:
+    """Return what Docker answers, or nothing where it does not."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(["docker", *question], capture_output=True, text=True, timeout=10, check=False).stdout
+    return ""
+
+
 def next_steps(project: Path, addresses: str) -> str:
     """Return what to type next, and the addresses to open then."""
     folder = project
@@ -48,7 +56,7 @@ def next_steps(project: Path, addresses: str) -> str:
 {project.name} is ready. Next:
 
   cd "{folder}"
-  docker compose up --wait
+{"" if any((each / ".git").exists() for each in project.parents) else "  git init" + chr(10)}  docker compose up --wait
 
 The first start builds the images, which takes a few minutes. Then open
 
@@ -71,8 +79,11 @@ def main(proofs: list[dict], project: Path) -> None:
             (project / name).rmdir()
     # the very code that teammates run in a fresh clone
     setup = runpy.run_path(str(project / "docker" / "setup.py"))
+    # only the engine knows what runs as whom, and whether a project in another folder has the name of this one
+    rootless, same = "name=rootless" in engine("info", "--format", "json"), f"com.docker.compose.project={project.name}"
+    others = [engine(*kind, "--quiet", "--filter", f"label={same}") for kind in (("ps", "--all"), ("volume", "ls"))]
     try:
-        settings = setup["write_env"](project)
+        settings = setup["write_env"](project, rootless=rootless, alone=not any(others))
     except ValueError as error:
         sys.exit(f"Not generated. .env cannot be read: {error}.")
     # the token on a terminal only, never in a log

@@ -1,6 +1,6 @@
 """What cookiecutter loads before it asks: the rules for answers, and what each choice brings to shared files.
 
-Jinja gets two filters, `cookiecutter | brought("key")` and `cookiecutter | fragments("file")`, and the data of the
+Jinja gets filters, such as `cookiecutter | brought("key")` and `cookiecutter | fragments("file")`, and the data of the
 post-generation hook, `cookiecutter | proofs`. Each render first checks the answers that there are by then. So a
 refusal comes right after its question, and also where nothing is asked: from a replay file or in a template update.
 """
@@ -36,5 +36,7 @@ class Choices(Extension):
             "brought": choices.brought,
             "fragments": choices.fragments,
             "image": choices.image,
+            "own_volumes": choices.own_volumes,
             "proofs": choices.proofs,
+            "python_image": choices.python_image,
         }

@@ -41,9 +41,21 @@ def fragments(answers: dict, file: str) -> list[str]:
     return [f"{option}/{choice}/{file}" for option, choice in chosen(answers) if file in FOLDERS[option, choice]]
 
 
+def own_volumes(answers: dict) -> list[str]:
+    """Return the volumes whose files belong to HOST_UID; the home folder of a lab that must run as root does not."""
+    home = [] if "user" in answers["_lab_images"][answers["dev_image"]] else ["lab-home"]
+    return home + [volume["name"] for volume in brought(answers, "volume") if "folder" in volume]
+
+
 def image(answers: dict, name: str) -> str:
     """Return where an image comes from: its public name, behind the organisation's mirror if there is one."""
     return answers["_organisation"]["image_prefix"] + name
+
+
+def python_image(answers: dict) -> str:
+    """Return the image of the chosen Python: a pattern for all versions, or a row for each, which can have a digest."""
+    named, version = answers["_versions"]["python_image"], answers["python_version"]
+    return image(answers, named[version] if isinstance(named, dict) else named.format(version))
 
 
 def proofs(answers: dict) -> list[dict]:

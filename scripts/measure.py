@@ -7,8 +7,8 @@ Times are medians of N rounds (3, at most 5), in seconds; a cold build starts wi
 Needs an engine, and removes the containers and images that it made.
 """
 
-import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -86,12 +86,11 @@ def main(arguments: list[str]) -> None:
     rounds = int(arguments[arguments.index("--rounds") + 1]) if "--rounds" in arguments else 3
     answers = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     with tempfile.TemporaryDirectory() as folder:
-        slug = f"measure-{uuid.uuid4().hex[:6]}"
+        slug = os.environ["COMPOSE_PROJECT_NAME"] = f"measure-{uuid.uuid4().hex[:6]}"
         options = {"no_input": True, "default_config": True, "output_dir": folder}
         ours = Path(cookiecutter(str(ROOT), extra_context={"project_slug": slug, **answers}, **options))
         plain = Path(cookiecutter(str(ROOT), extra_context={"project_slug": f"{slug}-plain", **answers}, **options))
-        python = answers.get("python_version", "3.13")
-        image = json.loads((ROOT / "cookiecutter.json").read_text())["_versions"]["python_image"].format(python)
+        image = re.search(r"^ARG PYTHON_IMAGE=(\S+)", (ours / "Dockerfile").read_text(), re.MULTILINE)[1]
         # layers and package caches of this run's own: none of an earlier run may serve
         dockerfile = (ours / "Dockerfile").read_text().replace("type=cache,", f"type=cache,id={slug},")
         (ours / "Dockerfile").write_text(dockerfile.replace("AS base\n", f"AS base\nENV MEASURED={slug}\n"))

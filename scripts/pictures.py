@@ -231,11 +231,6 @@ def lacking() -> str:
         return "no Docker engine answers"
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         return "docker has no Compose"
-    # the recording has a name of its own, so what somebody else has by that name must not be removed
-    label = f"--filter=label=com.docker.compose.project={RECORDED}"
-    for kind in (["container", "ls", "--all"], ["volume", "ls"], ["image", "ls"]):
-        if subprocess.run(["docker", *kind, "--quiet", label], capture_output=True, text=True, check=True).stdout:
-            return f"the engine has a project {RECORDED} already: remove it first"
     return missing()
 
 

@@ -1,4 +1,6 @@
-ENV VIRTUAL_ENV=/opt/venv \
+# Terminals get the project's Python too: conda's shell hook does not put its own before it
+ENV PATH=/opt/venv/bin:$PATH \
+    VIRTUAL_ENV=/opt/venv \
     CONDA_AUTO_ACTIVATE_BASE=false \
     PYTHONPATH={{ lab.folder }}/src \
     PYTHONUNBUFFERED=1 \
@@ -12,8 +14,9 @@ RUN --mount=type=bind,from=uv,source=/opt/uv/bin/uv,target=/usr/local/bin/uv \
     UV_PYTHON_INSTALL_DIR=/opt/python uv venv --python {{ cookiecutter.python_version }} /opt/venv
 #% set lock = 'lab'
 {% include 'install.Dockerfile' %}
-# Register it as kernel `python3`, ahead of the image's; other kernels stay. Terminals use it too.
-RUN /opt/venv/bin/python -m ipykernel install --prefix /opt/kernel --env PATH "/opt/venv/bin:\${PATH}" \
+{% include 'pip.Dockerfile' %}
+# Register it as kernel `python3`, ahead of the image's; other kernels stay
+RUN python -m ipykernel install --prefix /opt/kernel --env PATH "/opt/venv/bin:\${PATH}" \
       --display-name "Python {{ cookiecutter.python_version }} ({{ cookiecutter.project_slug }})" \
     && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh \
     && git config --system --add safe.directory {{ lab.folder }}

@@ -2,11 +2,14 @@
 RUN mkdir -p /etc/jupyter/labconfig \
     && echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' >/etc/jupyter/labconfig/page_config.json
 {% include 'ids.Dockerfile' %}
-# A user with your ids, so that files stay yours; --non-unique allows root, --no-log-init keeps a log small for a huge uid
+# A user with your ids, so that files stay yours. First in its list, because ssh looks for keys in the home of the first.
 RUN groupadd --non-unique --gid "${HOST_GID}" lab \
-    && useradd --non-unique --no-log-init --uid "${HOST_UID}" --gid "${HOST_GID}" --shell /bin/bash --create-home lab
+    && sed -i "1i lab:x:${HOST_UID}:${HOST_GID}::/home/lab:/bin/bash" /etc/passwd \
+    && cp -R /etc/skel /home/lab \
+    && chown -R "${HOST_UID}:${HOST_GID}" /home/lab
 ENV HOME=/home/lab SHELL=/bin/bash
 USER ${HOST_UID}:${HOST_GID}
 EXPOSE 8888
 # 0.0.0.0 inside the container only: compose.yaml publishes the port on 127.0.0.1. --allow-root: on some hosts you are root.
-CMD ["jupyter", "lab", "--no-browser", "--allow-root", "--ip=0.0.0.0", "--port=8888"]
+# Deleted files are gone: a trash would be a folder of this project, or would fill the volume.
+CMD ["{{ lab.server | default('/opt/conda/bin/jupyter-lab') }}", "--no-browser", "--allow-root", "--ip=0.0.0.0", "--port=8888", "--FileContentsManager.delete_to_trash=False"]

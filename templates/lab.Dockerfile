@@ -3,6 +3,6 @@ FROM ${LAB_IMAGE} AS lab
 USER 0:0
 {% include 'certificate.Dockerfile' %}
 {% include 'environment.Dockerfile' %}
-# Run the server directly: the container has no right to change users, as the image's start script would
+# Run the image's server directly: its start script would put conda's Python first, and as root change the user
 ENTRYPOINT []
 {% include 'jupyterlab.Dockerfile' %}

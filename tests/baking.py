@@ -1,6 +1,7 @@
 """Bake projects from the template: once for each set of answers, and as fast as possible."""
 
 import contextlib
+import functools
 import importlib.util
 import io
 import json
@@ -9,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cookiecutter.environment
@@ -28,7 +28,7 @@ class Baked:
     context: dict
     template: Path
 
-    @cached_property
+    @functools.cached_property
     def files(self) -> dict[str, bytes]:
         """Return the content of each file by its path in the project."""
         paths = sorted(path for path in self.path.rglob("*") if path.is_file())
@@ -106,6 +106,7 @@ def fast_cookiecutter() -> Iterator[None]:
     stock = cookiecutter.environment.StrictEnvironment.compile
     compiled: dict[tuple, object] = {}
     hook = load_hook()
+    hook.engine = functools.cache(hook.engine)  # its answers are the same for all bakes
 
     def compile_once(self, source: str, *name: str | None) -> object:
         syntax = (self.line_statement_prefix, self.trim_blocks, self.lstrip_blocks)

@@ -100,7 +100,7 @@ def env_settings(text: str) -> dict[str, str]:
     """Return the settings in an .env file; `#NAME=` is a setting that is switched off. Raises ValueError."""
     found = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"#?([A-Z][A-Z0-9_]*)=(\S*)", line):
+        if match := re.fullmatch(r"#?([A-Z][A-Z0-9_]*)=(\S*|'[^']*')", line):
             if match[1] in found:
                 raise ValueError(f"{match[1]} stands twice")
             found[match[1]] = match[2]
@@ -143,6 +143,8 @@ def settings_documented(baked: Baked) -> Problems:
     used = set(VARIABLE.findall(compose))
     used |= set(whole["x-build"]["args"])
     used |= {secret["environment"] for secret in whole.get("secrets", {}).values()}
+    used |= {name for name, value in whole["services"]["lab"]["environment"].items() if value is None}
+    used -= {"HOME"}  # every shell sets it
     for name in sorted(used - set(example)):
         yield f"compose.yaml uses {name}, which .env.example does not name"
     used |= set(VARIABLE.findall(baked.text(".env.example")))
@@ -152,7 +154,7 @@ def settings_documented(baked: Baked) -> Problems:
     for name in sorted(set(example) ^ set(own)):
         yield f"{name} is in only one of .env.example and .env"
     for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", compose):
-        if example.get(name) != default and not name.startswith("PACKAGE_"):
+        if name in used and example.get(name) != default and not name.startswith("PACKAGE_"):
             yield f"compose.yaml takes {default!r} for {name}, .env.example says {example.get(name)!r}"
 
 
@@ -170,15 +172,17 @@ def secrets_are_fresh(baked: Baked) -> Problems:
 
 
 def loopback_only(baked: Baked) -> Problems:
-    """Ports are published on 127.0.0.1, and no container shares the host's network or has a fixed name."""
+    """Ports are published on 127.0.0.1, and no container that stays shares the host's network or has a fixed name."""
+    if (address := env_settings(baked.text(".env"))["BIND_ADDRESS"]) != "127.0.0.1":
+        yield f".env publishes ports on {address}"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         for port in body.get("ports", []):
-            if not str(port).startswith("127.0.0.1:"):
+            if not str(port).startswith("${BIND_ADDRESS:-127.0.0.1}:"):
                 yield f"service {service} publishes {port}"
         for key in ("container_name", "privileged", "ipc", "pid"):
             if key in body:
                 yield f"service {service} sets {key}"
-        if body.get("network_mode") == "host":
+        if body.get("network_mode") == "host" and service != "setup":  # it looks for free ports, and ends
             yield f"service {service} uses the host's network"
 
 
@@ -201,7 +205,7 @@ def hardened(baked: Baked) -> Problems:
     for service in set(services) - {"lab", "test", "lock", "setup"}:
         if not services[service].get("read_only"):
             yield f"service {service} can write to its root file system"
-        if "healthcheck" not in services[service] and service not in ("process", "doctor"):  # they run, and end
+        if "healthcheck" not in services[service] and service not in ("process", "doctor", "chown"):  # they end
             yield f"service {service} has no health check"
     for service, body in services.items():
         for needed, how in (body.get("depends_on") or {}).items():
@@ -217,7 +221,7 @@ def services_exist(baked: Baked) -> Problems:
             for service in set(SERVICE.findall(content.decode())) - services:
                 yield f"{name} names the service {service}, which compose.yaml does not have"
     container = json.loads(baked.text(".devcontainer/devcontainer.json"))
-    named = {".devcontainer/devcontainer.json": {container["service"], *container["runServices"]}}
+    named = {".devcontainer/devcontainer.json": {container["service"]}}
     if "compose.gpu.yaml" in baked.files:
         named["compose.gpu.yaml"] = set(parsed(baked.files["compose.gpu.yaml"])["services"])
     for name, some in named.items():
@@ -229,7 +233,8 @@ def images_pinned(baked: Baked) -> Problems:
     """Base images are those of the versions table, with a tag, and no image is `latest`."""
     context = baked.context
     versions, prefix = context["_versions"], context["_organisation"]["image_prefix"]
-    allowed = {prefix + versions["python_image"].format(context["python_version"])}
+    python, version = versions["python_image"], context["python_version"]
+    allowed = {prefix + (python[version] if isinstance(python, dict) else python.format(version))}
     allowed |= {prefix + row["image"] for row in context["_lab_images"].values() if "image" in row}
     dockerfile = baked.text("Dockerfile")
     for image in re.findall(r"^ARG \w+_IMAGE=(\S+)", dockerfile, re.MULTILINE):
@@ -244,7 +249,9 @@ def images_pinned(baked: Baked) -> Problems:
             yield f"Dockerfile starts from {source}, which is no argument"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         if "build" not in body:
-            if body["image"] not in {prefix + image for name, image in versions.items() if name.endswith("_image")}:
+            if body["image"].removeprefix(prefix) not in [
+                versions[name] for name in versions if name.endswith("_image")
+            ]:
                 yield f"service {service} uses the image {body['image']}, which is not in the versions table"
             continue
         if "image" in body:  # two services with one tag take it from each other
@@ -257,7 +264,7 @@ def images_pinned(baked: Baked) -> Problems:
             if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
                 yield f"{name} does not pin {action} by its commit"
         for image in re.findall(r"(?:image|name): (\S*docker:\S+)$", text, re.MULTILINE):
-            if not image.startswith(f"{prefix}{versions['docker_image']}-"):
+            if image.removeprefix(prefix) not in list(versions.values()):
                 yield f"{name} uses the image {image}, which is not in the versions table"
 
 
@@ -265,7 +272,7 @@ def build_sources_exist(baked: Baked) -> Problems:
     """Whatever the Dockerfile copies or mounts exists and is let through by .dockerignore."""
     allowed = [line[1:].rstrip("/") for line in baked.text(".dockerignore").splitlines() if line.startswith("!")]
     dockerfile = baked.text("Dockerfile")
-    sources = re.findall(r"^COPY (?!--from|<<)(\S+) ", dockerfile, re.MULTILINE)
+    sources = re.findall(r"^COPY (?:--chmod=\d+ )?(?!--|<<)(\S+) ", dockerfile, re.MULTILINE)
     sources += re.findall(r"--mount=type=bind,source=([^,\s]+)", dockerfile)
     for source in sources:
         if not (baked.path / source).exists():

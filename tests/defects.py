@@ -33,7 +33,10 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a weak token", "docker/setup.py", "token_hex(24)", "token_hex(4)"),
         Defect("a .env for all to read", "docker/setup.py", "0o600", "0o644"),
     ],
-    "loopback_only": [Defect("a port on every interface", "compose.yaml", '"127.0.0.1:${', '"0.0.0.0:${')],
+    "loopback_only": [
+        Defect("a port on every interface", "compose.yaml", '"${BIND_ADDRESS:-127.0.0.1}:${', '"0.0.0.0:${'),
+        Defect("ports open by default", ".env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
+    ],
     "hardened": [
         Defect("capabilities kept", "compose.yaml", "  cap_drop: [ALL]\n", ""),
         Defect("a process that can write anywhere", "compose.yaml", "    read_only: true\n", ""),
@@ -60,7 +63,9 @@ DEFECTS: dict[str, list[Defect]] = {
         ),
     ],
     "images_pinned": [
-        Defect("an unpinned image", "Dockerfile", "_versions.python_image.format", "_versions.docker_image.format"),
+        Defect(
+            "an unpinned image", "Dockerfile", "cookiecutter | python_image", "cookiecutter._versions.docker_cli_image"
+        ),
         Defect("an image with two owners", "compose.yaml", "    scale: 0", "    image: shared\n    scale: 0"),
         Defect("a stage that was renamed", "Dockerfile", "packages AS process", "packages AS deploy"),
         Defect(
@@ -182,7 +187,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect(
             "a Compose file that Compose refuses",
             "compose.yaml",
-            '[".:/app"]\n\n  setup:',
+            "[{<<: *folder, target: /app}]\n\n  setup:",
             '["cache:/app"]\n\n  setup:',
         )
     ],
@@ -215,7 +220,10 @@ DEFECTS: dict[str, list[Defect]] = {
     ],
     "test_dev_container_schema": [
         Defect(
-            "a dev container against its schema", ".devcontainer/devcontainer.json", '"runServices":', '"runService":'
+            "a dev container against its schema",
+            ".devcontainer/devcontainer.json",
+            '"overrideCommand": false',
+            '"overrideCommand": 1',
         )
     ],
     "test_a_missing_and_a_stopped_docker_are_found": [
@@ -229,8 +237,16 @@ DEFECTS: dict[str, list[Defect]] = {
             '"Docker Compose": "2.20"',
         )
     ],
-    "test_what_compose_refuses_is_shown_without_secrets": [
-        Defect("a doctor that tells a secret", "docker/doctor.py", 'complaint.replace(word, "***")', "complaint")
+    "test_what_compose_refuses_is_found_without_secrets": [
+        Defect(
+            "a doctor that tells a secret",
+            "docker/doctor.py",
+            'yield "Compose refuses it or compose.yaml."',
+            'yield ask("compose config --quiet")[1]',
+        )
+    ],
+    "test_files_that_are_in_another_folder_too_keep_their_owner": [
+        Defect("a doctor that takes a colleague's files", "docker/doctor.py", r"\( -type d -o -links 1 \)", "")
     ],
     "test_files_of_another_user_are_found": [
         Defect("a doctor that sees no stranger's file", "docker/doctor.py", "st_uid != UID", "st_uid < 0")

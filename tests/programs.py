@@ -31,9 +31,9 @@ def shell(folder: Path, line: str, **options: str) -> str:
     return run(folder, "sh", "-c", line, **options)
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """Run git as somebody."""
-    return run(folder, "git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments)
+def git(folder: Path, *arguments: str, **options: object) -> str:
+    """Run git as somebody; `options` are those of `run`."""
+    return run(folder, "git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments, **options)
 
 
 def commit_all(folder: Path, message: str = "Start") -> None:

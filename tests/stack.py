@@ -29,6 +29,11 @@ class Stack:
         lines = (line for line in (self.path / ".env").read_text().splitlines() if line and line[0] != "#")
         return dict(line.split("=", 1) for line in lines)
 
+    @property
+    def name(self) -> str:
+        """Return what the project's containers, volumes and images are called after."""
+        return self.settings.get("COMPOSE_PROJECT_NAME") or self.path.name
+
     def run(self, *command: object, code: int = 0) -> str:
         """Run a program in the project; fail unless it exits with `code`. Returns all that it said."""
         return programs.run(self.path, *command, code=code)
@@ -131,7 +136,7 @@ class Stack:
         for image in self.extra_images:
             self.run("docker", "image", "rm", image)
         # images that a rebuild took the tag from
-        label = f"label=com.docker.compose.project={self.path.name}"
+        label = f"label=com.docker.compose.project={self.name}"
         self.run("docker", "image", "prune", "--force", "--filter", label)
 
 

@@ -57,6 +57,22 @@ def test_one_command_adds_and_removes_a_package(bake, tmp_path) -> None:
         stack.remove()
 
 
+def test_what_pip_says_adds_a_package_for_notebooks(default) -> None:
+    """In the README's words; a package that cannot be had leaves everything as it is."""
+    default.compose("up", "--wait")
+    files = [default.path / name for name in ("pyproject.toml", "requirements/lab.txt", "requirements/process.txt")]
+    before = [file.read_bytes() for file in files]
+    for wrong in ("no-such-package-in-any-index", "hum anize", "humanize>999"):
+        assert "The locks are unchanged" in default.compose("run", "--rm", "lock", "--add", wrong, code=1)
+        assert [file.read_bytes() for file in files] == before
+    said = default.in_kernel("!pip install humanize").replace("\r", "")
+    first, second = re.findall("^  (docker .*)$", said, re.MULTILINE)
+    assert "  + humanize==" in shown.run(default.shell, shown.documents(default.path), first)
+    assert files[2].read_bytes() == before[2]
+    shown.run(default.shell, shown.documents(default.path), second)
+    assert default.in_kernel("import humanize; print(humanize.ordinal(1))") == "1st\n"
+
+
 @pytest.mark.parametrize("python_version", CHOICES["python_version"])
 def test_the_results_are_the_same_without_docker(bake, tmp_path, python_version) -> None:
     made = project(bake, tmp_path, python_version=python_version)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 UIDS = [0, 1000, 1234] if os.geteuid() == 0 else [os.geteuid()]
 DEFAULT, *OTHERS = CHOICES["dev_image"]
 CLONES = [(DEFAULT, uid) for uid in UIDS] + [(other, UIDS[-1]) for other in OTHERS]
+YOU = "Zo\u00eb O'Hara <zoe@example.com>"
 
 
 def of_others(stack: Stack, uid: int, gid: int) -> Iterator[Path]:
@@ -29,7 +30,7 @@ def of_others(stack: Stack, uid: int, gid: int) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("dev_image", "uid"), CLONES)
-def test_a_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_path, dev_image, uid) -> None:
+def test_a_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_path, monkeypatch, dev_image, uid) -> None:
     answers = {} if dev_image == DEFAULT else {"dev_image": dev_image, "tracking": CHOICES["tracking"][-1]}
     origin = project(bake, tmp_path, **answers)
     origin.run("git", "init", "--quiet")
@@ -42,7 +43,11 @@ def test_a_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_path, dev
 
     setup = "docker compose --env-file .env.example run --rm setup"
     assert f"To write it, run: {setup}" in clone.compose("up", "--wait", code=1)
-    said = shown.run(clone.shell, shown.documents(clone.path), setup)
+    (tmp_path / "you").mkdir()
+    (tmp_path / "you/.gitconfig").write_text("[user]\n\tname = {}\n\temail = {}\n".format(*YOU[:-1].split(" <")))
+    with monkeypatch.context() as person:
+        person.setenv("HOME", str(tmp_path / "you"))
+        said = shown.run(clone.shell, shown.documents(clone.path), setup)
     assert clone.settings["JUPYTER_TOKEN"] not in said
     assert (clone.settings["HOST_UID"], clone.settings["HOST_GID"]) == (str(uid), str(gid))
     env = clone.path / ".env"
@@ -54,7 +59,11 @@ def test_a_clone_works_for_any_user_and_its_files_are_theirs(bake, tmp_path, dev
         clone.compose("run", "--rm", "process")
         clone.compose("run", "--rm", "lock")
         clone.in_terminal("touch notebooks/new.ipynb && git status --short && whoami && pre-commit install")
-        clone.in_terminal("python -c 'import polars'")
+        clone.in_terminal("git commit --quiet --allow-empty --no-verify --message Mine")
+        assert (
+            clone.run("git", "-c", "safe.directory=*", "log", "-1", "--format=%an <%ae>, %cn <%ce>")
+            == f"{YOU}, {YOU}\n"
+        )
         clone.in_kernel("from pathlib import Path; Path('from-kernel/deep').mkdir(parents=True)")
         clone.in_kernel("from pathlib import Path; Path('from-kernel/deep/file').write_text('x')")
         end = time.monotonic() + 10  # where the server is root, its files are handed over within moments

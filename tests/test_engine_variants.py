@@ -34,6 +34,9 @@ def stack(request, bake, engine, tmp_path_factory):
     """Build and start one variant, as its README says."""
     made = project(bake, tmp_path_factory.mktemp("project"), **request.param)
     PROVED.append((request.param, made.proved))
+    if image := made.base_images().get("LAB_IMAGE"):  # the public ones name their maintainer
+        facts = made.shell(f"docker image inspect {image} || echo maintainer: it will be pulled")
+        made.proved += [] if "maintainer" in facts else [f"on a stand-in for {image}"]
     try:
         bring_python_within_reach(made)
         made.compose("build")
@@ -49,7 +52,7 @@ def bring_python_within_reach(made: Stack) -> None:
     images = made.base_images()
     if "LAB_IMAGE" not in images or reachable("github.com"):
         return
-    tag = f"{made.path.name}-base:dev"
+    tag = f"{made.name}-base:dev"
     arguments = [f"--build-arg={argument}={images[argument]}" for argument in ("PYTHON_IMAGE", "LAB_IMAGE")]
     made.run("docker", "build", "--tag", tag, *arguments, "--file", INSIDE / "python_home.Dockerfile", INSIDE)
     made.extra_images.append(tag)
@@ -104,7 +107,7 @@ def test_a_notebook_has_the_projects_python_and_packages(stack) -> None:
 def test_both_images_have_exactly_the_locked_versions(stack) -> None:
     found = {}
     for image in ("lab", "process"):
-        python = ("--entrypoint", "/opt/venv/bin/python", f"{stack.path.name}-{image}")
+        python = ("--entrypoint", "/opt/venv/bin/python", f"{stack.name}-{image}")
         said = stack.run("docker", "run", "--rm", *python, "-c", ENVIRONMENT)
         found[image] = check_environment(stack, said, image)["pins"]
     assert found["process"].items() < found["lab"].items()
@@ -118,7 +121,7 @@ def test_the_base_images_own_packages_are_untouched(stack) -> None:
     show = "import importlib.metadata as m; print(sorted({(d.metadata['Name'], d.version) for d in m.distributions()}))"
     before, after = (
         stack.run("docker", "run", "--rm", "--entrypoint", python, image, "-I", "-c", show)
-        for image in (base, f"{stack.path.name}-lab")
+        for image in (base, f"{stack.name}-lab")
     )
     assert before == after
 
@@ -135,6 +138,8 @@ def test_services_are_confined(stack) -> None:
         assert limits["PidsLimit"] == 1024
         assert limits["NanoCpus"] == int(stack.settings["CPUS"]) * 10**9
         assert limits["ReadonlyRootfs"] == (service != "lab")
+        assert limits["RestartPolicy"]["Name"] == "unless-stopped"  # after a reboot, too
+        assert set(limits["LogConfig"]["Config"]) == {"max-size", "max-file"}
     lab = stack.container("lab")
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
         assert f"{variable}={stack.settings['CPUS']}" in lab["Config"]["Env"]
@@ -165,7 +170,7 @@ def test_process_repeats_its_results_and_lab_gets_the_same(stack) -> None:
 
 
 def test_process_holds_the_environment_and_nothing_else(stack) -> None:
-    image = f"{stack.path.name}-process"
+    image = f"{stack.name}-process"
 
     def inside(script: str) -> str:
         return stack.run("docker", "run", "--rm", "--user", "0:0", "--entrypoint", "sh", image, "-c", script)
@@ -176,6 +181,7 @@ def test_process_holds_the_environment_and_nothing_else(stack) -> None:
     folders = "-type d -path '*/site-packages/jupyter*'"
     assert inside(f"find / -xdev \\( {files} -o {folders} \\) 2>/dev/null; true") == ""
     assert inside("find /root/.cache /tmp /var/lib/apt/lists -type f 2>/dev/null; true") == ""
+    assert inside("echo $LANG") == "C.UTF-8\n"  # Python's own image no longer sets it
     config = json.loads(stack.run("docker", "inspect", image))[0]["Config"]
     assert config["User"] == "1000:1000"
     history = stack.run("docker", "history", "--no-trunc", image)
@@ -227,6 +233,7 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
 ELSEWHERE = (
     "docker compose run --rm --entrypoint nvidia-smi",
     "docker compose run --rm lock --upgrade",
+    "docker compose run --rm lock --add",
     "git init",
     "pre-commit install",
     "PYTHONPATH=",
@@ -262,13 +269,15 @@ def test_services_stop_in_time_and_the_dev_container_opens(stack, devcontainer) 
     for service, container in {"process": sleeper, **containers}.items():
         start = time.monotonic()
         stack.run("docker", "stop", container)
-        # a second or two on an idle machine; after ten, Docker would kill what does not listen
-        assert time.monotonic() - start < 5, service
+        # a second or two on an idle machine; after thirty, Docker would kill what does not listen
+        assert time.monotonic() - start < 15, service
     for service, container in containers.items():
-        assert stack.run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip() != "137", service
+        code = stack.run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip()
+        assert code in ("0", "143"), service
     stack.compose("down")
     stack.run(devcontainer, "up", "--workspace-folder", ".")
-    command = ("/opt/venv/bin/python", "-c", f"import {stack.package} as p; print(p.__file__)")
+    command = ("python", "-c", f"import sys, {stack.package} as p; print(sys.prefix, p.__file__)")
     said = stack.run(devcontainer, "exec", "--workspace-folder", ".", *command)
+    assert "/opt/venv " in said
     assert f"/src/{stack.package}/__init__.py" in said
     stack.proved.append(f"{len(containers)} services stopped in time, dev container opened")

@@ -42,7 +42,7 @@ def test_a_failed_run_says_why_and_leaves_the_last_results(default) -> None:
     bad.unlink()
     said = default.compose("run", "--rm", "process", "check", "--input", "data/none.csv", code=3)
     assert "Error: data/none.csv does not exist. " in said
-    image = f"{default.path.name}-process"
+    image = f"{default.name}-process"
     full = default.run("docker", "run", "--rm", "--tmpfs", "/app/reports:size=40k,uid=1000", image, code=7)
     assert "Error: Cannot write reports/" in full
     assert ": no space left on device. Free some space" in full
@@ -58,7 +58,7 @@ def test_down_leaves_files_only_and_settings_survive_it(default) -> None:
     default.compose("up", "--wait")
     default.compose("exec", "lab", "test", "-e", "/home/lab/kept")
     default.compose("down", "--volumes")
-    of_project = f"label=com.docker.compose.project={default.path.name}"
+    of_project = f"label=com.docker.compose.project={default.name}"
     for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
         assert default.run("docker", *kind, "--quiet", "--filter", of_project) == ""
 

@@ -1,6 +1,7 @@
 """What the hooks refuse, with which sentence, and that nothing stays behind; and what they make of hostile text."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -296,6 +297,42 @@ def test_no_answer_of_a_project_is_a_secret(bake) -> None:
     assert token not in json.dumps(baked.context)
 
 
-def test_compose_project_is_named_after_the_slug(bake) -> None:
+def test_a_project_is_named_after_its_folder_unless_another_one_is(bake, tmp_path, monkeypatch) -> None:
     baked = bake(project_name="Other name")
-    assert yaml.safe_load(baked.text("compose.yaml"))["name"] == "other-name"
+    assert "name" not in yaml.safe_load(baked.text("compose.yaml"))
+    env = baked.path / ".env"
+    assert env_settings(env.read_text())["COMPOSE_PROJECT_NAME"] == ""
+    (tmp_path / "docker").write_text(
+        "#!/bin/sh\ncase $* in 'volume ls'*project=other-name) echo other-name_lab-home;; esac\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    env.unlink()
+    POST.main(choices.proofs(baked.context), baked.path)
+    assert re.fullmatch("other-name-[0-9a-f]{4}", env_settings(env.read_text())["COMPOSE_PROJECT_NAME"])
+
+
+def test_a_rootless_engine_gets_the_ids_of_its_root(bake, tmp_path, monkeypatch) -> None:
+    baked = bake(project_name="Rootless")
+    env = baked.path / ".env"
+    for said, expected in (("name=rootless", "0 0"), ("", f"{baked.path.stat().st_uid} {baked.path.stat().st_gid}")):
+        (tmp_path / "docker").write_text(f'#!/bin/sh\necho \'{{"SecurityOptions": ["{said}"]}}\'\n')
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        env.unlink()
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)  # so that nothing is given away
+        POST.main(choices.proofs(baked.context), baked.path)
+        written = env_settings(env.read_text())
+        assert f"{written['HOST_UID']} {written['HOST_GID']}" == expected
+
+
+def test_next_steps_ask_for_git_init_outside_a_repository_only(bake, tmp_path) -> None:
+    baked = bake(project_name="Steps")
+    project = tmp_path / "one/steps"
+    project.mkdir(parents=True)
+    assert 'steps"\n  git init\n  docker compose up' in POST.next_steps(project, "")
+    for repository in (tmp_path / ".git", project.parent / ".git"):
+        repository.write_text("gitdir: elsewhere")  # as in a worktree
+        assert 'steps"\n  docker compose up' in POST.next_steps(project, "")
+        repository.unlink()
+    assert "git init" in POST.next_steps(baked.path, "")

@@ -63,7 +63,11 @@ def test_a_fork_with_other_choices_bakes_good_projects(bake, fork) -> None:
     }
     pinned = {choice: row for choice, row in context["_lab_images"].items() if "image" in row}
     for choice, row in pinned.items():
-        row["image"] = f"example/{choice[:3]}@sha256:{'0' * 64}"
+        row["image"] = f"example/{choice[:3]}:1@sha256:{'0' * 64}"
+    versions = context["_versions"]
+    versions["python_image"] = {each: f"python:{each}@sha256:{'1' * 64}" for each in context["python_version"]}
+    for name in (name for name in versions if name.endswith("_image") and name != "python_image"):
+        versions[name] += f"@sha256:{'2' * 64}"
     options.write_text(json.dumps(context), encoding="utf-8")
     text = "Copyright {{ cookiecutter.author_name }}, of the example.\n"
     folder = fork / "templates/license/Example-1.0"

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,58 @@ def test_setup_leaves_alone_what_it_cannot_read(bake, case) -> None:
     said = run(baked.path, code=1)
     assert said.startswith(f".env is unchanged: {reason}. Correct that"), said
     assert (baked.path / ".env").read_bytes() == content
+
+
+def test_setup_writes_free_ports_and_a_name_for_each_copy(bake, setup, tmp_path) -> None:
+    baked = bake(project_name="Ports", deploy="api", tracking="mlflow")
+    names = set()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        example = baked.path / ".env.example"
+        example.write_text(re.sub(r"_PORT=\d+", f"_PORT={port}", example.read_text()))
+        for _ in range(3):
+            (baked.path / ".env").unlink()
+            run(baked.path)
+            written = setup["settings"]((baked.path / ".env").read_bytes())
+            ports = [int(value) for name, value in written.items() if name.endswith("_PORT")]
+            assert len(set(ports)) == 3
+            assert min(ports) > port
+            names.add(written["COMPOSE_PROJECT_NAME"])
+    assert len(names) > 1
+    assert all(re.fullmatch("ports-[0-9a-f]{4}", name) for name in names)
+
+
+GITCONFIG = """[core]
+\tname = wrong
+[user]
+\tname = "Zo\u00eb O'Hara" # me
+\temail = zoe@example.com
+\tsigningkey = x
+[sendemail "x"]
+\temail = wrong
+"""
+
+
+def test_setup_takes_who_you_are_from_your_gitconfig(bake, setup, tmp_path, monkeypatch) -> None:
+    baked = bake(project_name="Who")
+    env = baked.path / ".env"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted = {"GIT_AUTHOR_NAME": "Zo\u00eb O'Hara", "GIT_COMMITTER_EMAIL": "zoe@example.com"}
+    for content, expected in (("", {}), (GITCONFIG, wanted), (b"\xff", {})):
+        (tmp_path / ".gitconfig").write_bytes(content if isinstance(content, bytes) else content.encode())
+        env.unlink()
+        run(baked.path)
+        written = setup["settings"](env.read_bytes())
+        assert {name: value for name, value in written.items() if name in wanted} == expected
+
+
+def test_setup_says_that_ids_are_wrong(bake) -> None:
+    baked = bake(project_name="Ids")
+    env, folder = baked.path / ".env", baked.path.stat()
+    env.write_text(re.sub(r"HOST_UID=\d+", "HOST_UID=54321", env.read_text()))
+    assert f"In .env, set HOST_UID={folder.st_uid} and HOST_GID={folder.st_gid}: " in run(baked.path)
 
 
 def test_setup_makes_the_folders_that_are_missing(bake) -> None:

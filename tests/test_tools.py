@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from programs import commit_all, run
+import shown
+from programs import commit_all, git, run, shell
 from template import ROOT, TREE, name, tracked, variants
 
 
@@ -165,6 +166,7 @@ def test_workflows_of_every_variant(bake, distinct) -> None:
 def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
     project = shutil.copytree(bake().path, tmp_path / "project")
     check = functools.partial(run, project, "pre-commit", "run", "--all-files", PRE_COMMIT_HOME=tmp_path / "hooks")
+    (project / "scratch.py").write_text("print(1)\n")  # it may be as short as that
     commit_all(project)
     check()
 
@@ -186,3 +188,16 @@ def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
         "no passwords, no keys",
     }, said
     assert json.loads(notebook.read_text())["cells"] == clean["cells"]
+
+    # the project as a folder of a larger repository, as README.md says
+    larger = tmp_path / "larger"
+    shutil.copytree(bake().path, larger / "p")
+    run(larger, "git", "init", "--quiet")
+    install = "pre-commit install --config"
+    shown.run(functools.partial(shell, larger), shown.documents(larger / "p"), install, {"FOLDER": "p"})
+    commit = functools.partial(git, larger, "commit", "--message", "x", PRE_COMMIT_HOME=tmp_path / "hooks")
+    git(larger, "add", "--all")
+    commit()
+    (larger / "p/big.bin").write_bytes(b"\0" * 600_000)
+    git(larger, "add", "--all")
+    assert "no file above 500 kB" in commit(code=1)

@@ -113,7 +113,7 @@ def test_an_image_with_other_packages_than_the_locks_is_refused(run, tmp_path, m
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "process.txt").write_text(lock)
     done = run("check")
-    assert (done.code, done.err.partition(". ")[2]) == (2, "Rebuild it: docker compose build\n")
+    assert (done.code, done.err.partition(". ")[2]) == (2, "Rebuild it: docker compose --profile tools build\n")
     (tmp_path / "requirements/process.txt").write_text("polars==1\n")
     assert run("check").code == 0
 

@@ -53,4 +53,5 @@ def _refused(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = f"Cannot write {path}: {(error.strerror or str(error)).lower()}"
-        raise OutputError(f"{reason}. Free some space or change permissions; the last results are unchanged.") from None
+        remedy = "Run `python3 docker/doctor.py`" if isinstance(error, PermissionError) else "Free some space"
+        raise OutputError(f"{reason}. {remedy}; the last results are unchanged.") from None

@@ -40,4 +40,5 @@ def require_current_packages() -> None:
     for built in Path(sys.prefix).glob("*.txt"):
         lock = Path("requirements", built.name)
         if lock.exists() and lock.read_bytes() != built.read_bytes():
-            raise SettingError(f"{lock} has changed since this image was built. Rebuild it: docker compose build")
+            command = "docker compose --profile tools build"
+            raise SettingError(f"{lock} has changed since this image was built. Rebuild it: {command}")
