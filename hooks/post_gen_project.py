@@ -52,11 +52,13 @@ def next_steps(project: Path, addresses: str) -> str:
     # where the user is, as the hook itself runs inside the project; on Windows it can be another drive
     if (shell := os.environ.get("PWD")) and Path(shell).anchor == project.anchor:
         folder = Path(os.path.relpath(project, shell))
+    in_repository = any((each / ".git").exists() for each in project.parents)
+    git = "" if in_repository else "  git init\n"
     return f"""
 {project.name} is ready. Next:
 
   cd "{folder}"
-{"" if any((each / ".git").exists() for each in project.parents) else "  git init" + chr(10)}  docker compose up --wait
+{git}  docker compose up --wait
 
 The first start builds the images, which takes a few minutes. Then open
 
@@ -80,10 +82,11 @@ def main(proofs: list[dict], project: Path) -> None:
     # the very code that teammates run in a fresh clone
     setup = runpy.run_path(str(project / "docker" / "setup.py"))
     # only the engine knows what runs as whom, and whether a project in another folder has the name of this one
-    rootless, same = "name=rootless" in engine("info", "--format", "json"), f"com.docker.compose.project={project.name}"
-    others = [engine(*kind, "--quiet", "--filter", f"label={same}") for kind in (("ps", "--all"), ("volume", "ls"))]
+    rootless = "name=rootless" in engine("info", "--format", "json")
+    same_name = ("--quiet", "--filter", f"label=com.docker.compose.project={project.name}")
+    others = engine("ps", "--all", *same_name) or engine("volume", "ls", *same_name)
     try:
-        settings = setup["write_env"](project, rootless=rootless, alone=not any(others))
+        settings = setup["write_env"](project, rootless=rootless, alone=not others)
     except ValueError as error:
         sys.exit(f"Not generated. .env cannot be read: {error}.")
     # the token on a terminal only, never in a log

@@ -15,6 +15,8 @@ from jinja2 import Environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from local_extensions import choices
+
 Problems = Iterator[str]
 
 # Files that are not text, and one that is a Jinja template itself
@@ -233,8 +235,8 @@ def images_pinned(baked: Baked) -> Problems:
     """Base images are those of the versions table, with a tag, and no image is `latest`."""
     context = baked.context
     versions, prefix = context["_versions"], context["_organisation"]["image_prefix"]
-    python, version = versions["python_image"], context["python_version"]
-    allowed = {prefix + (python[version] if isinstance(python, dict) else python.format(version))}
+    listed = [prefix + image for name, image in versions.items() if name.endswith("_image") and isinstance(image, str)]
+    allowed = {choices.python_image(context)}
     allowed |= {prefix + row["image"] for row in context["_lab_images"].values() if "image" in row}
     dockerfile = baked.text("Dockerfile")
     for image in re.findall(r"^ARG \w+_IMAGE=(\S+)", dockerfile, re.MULTILINE):
@@ -249,9 +251,7 @@ def images_pinned(baked: Baked) -> Problems:
             yield f"Dockerfile starts from {source}, which is no argument"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         if "build" not in body:
-            if body["image"].removeprefix(prefix) not in [
-                versions[name] for name in versions if name.endswith("_image")
-            ]:
+            if body["image"] not in listed:
                 yield f"service {service} uses the image {body['image']}, which is not in the versions table"
             continue
         if "image" in body:  # two services with one tag take it from each other
@@ -264,7 +264,7 @@ def images_pinned(baked: Baked) -> Problems:
             if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
                 yield f"{name} does not pin {action} by its commit"
         for image in re.findall(r"(?:image|name): (\S*docker:\S+)$", text, re.MULTILINE):
-            if image.removeprefix(prefix) not in list(versions.values()):
+            if image not in listed:
                 yield f"{name} uses the image {image}, which is not in the versions table"
 
 

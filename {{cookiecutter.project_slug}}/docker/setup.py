@@ -92,8 +92,8 @@ def write_env(folder: Path, *, rootless: bool = False, alone: bool = False) -> d
     example = (folder / ".env.example").read_text(encoding="utf-8")
     old = target.read_bytes() if target.exists() else b""
     # older versions of compose.yaml had the project's name: volumes are called so
-    name = PROJECT if old else "" if alone else f"{PROJECT}-{secrets.token_hex(2)}"
-    values: dict[str, object] = {"COMPOSE_PROJECT_NAME": name, "HOST_UID": uid, "HOST_GID": gid, "CPUS": cores, **you()}
+    copy = PROJECT if old else "" if alone else f"{PROJECT}-{secrets.token_hex(2)}"
+    values: dict[str, object] = {"COMPOSE_PROJECT_NAME": copy, "HOST_UID": uid, "HOST_GID": gid, "CPUS": cores, **you()}
     for name, port in re.findall(r"(?m)^(\w+_PORT)=(\d+)$", example):
         values[name] = next(each for each in range(int(port), 65536) if each not in values.values() and not busy(each))
     for name, value in values.items():
