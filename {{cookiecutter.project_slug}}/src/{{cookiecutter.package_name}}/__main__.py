@@ -1,9 +1,11 @@
 """Run the pipeline, or a part of it: `python -m {{ cookiecutter.package_name }} COMMAND`."""
 
+import logging
 import platform
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +16,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .errors import PipelineError
+from .errors import PipelineError, listed
 from .settings import Settings, load, require_current_packages
 
 # The commands import the rest themselves, so that help and refused settings need not wait for large packages.
@@ -52,6 +54,7 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
     """Read, check, prepare, train, evaluate and report."""
     settings = load(input=input, models=models, reports=reports, seed=seed)
     import joblib
+    import polars as pl
 
     from . import data, database, model, outputs, report
 
@@ -59,9 +62,10 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
     outputs.writable(settings.models, settings.reports)
     with step("read") as notes:
         rows, sources = data.read(settings.input, settings)
-        notes.append(f"{rows.height} rows from {', '.join(source['path'] for source in sources)}")
+        notes.append(f"{rows.height} rows from {listed([source['path'] for source in sources], 80)}")
     with step("prepare") as notes:
         train_rows, test_rows = model.split(rows, settings.test_share, settings.seed)
+        del rows  # they would take memory a second time
         notes.append(f"{train_rows.height} training rows, {test_rows.height} test rows")
     with step("train"):
         fitted = model.train(train_rows, settings.seed)
@@ -75,7 +79,8 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
             "settings": settings.model_dump(mode="json"),
             "versions": {"python": platform.python_version(), __package__: __version__, **versions},
         }
-        files = {settings.reports / name: content for name, content in report.files(rows, metrics, record).items()}
+        made = report.files(pl.concat([train_rows, test_rows]), metrics, record)
+        files = {settings.reports / name: content for name, content in made.items()}
         files[saved] = outputs.content(partial(joblib.dump, fitted))
         predictions = test_rows.hstack(model.predict(fitted, test_rows))
         with database.storing({"predictions": predictions}, settings) as tables:
@@ -97,7 +102,8 @@ def check(input: Input = None) -> None:
 
     settings = load(input=input)
     rows, sources = data.read(settings.input, settings)
-    typer.echo(f"Good: {rows.height} rows in {len(sources)} file{'s' if len(sources) > 1 else ''}.")
+    counts = f"{rows.height} row{'s' * (rows.height > 1)} in {len(sources)} file{'s' * (len(sources) > 1)}"
+    typer.echo(f"Good: {counts}.")
 
 
 @app.command()
@@ -116,12 +122,19 @@ def main() -> None:
     """Run the command line; a failure that the user can fix is one sentence and an exit code of its own."""
     # Without this, `docker stop` would kill Python before it removes half-written files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    warnings.simplefilter("ignore")  # those of libraries, which are for programmers
+    notes = logging.StreamHandler()
+    notes.setFormatter(logging.Formatter("Note: %(message)s"))
+    logging.getLogger(__package__).handlers = [notes]
     try:
         require_current_packages()
         app()
     except PipelineError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except MemoryError:
+        typer.echo("Error: the memory is used up. Give the container more: MEMORY in .env.", err=True)
+        sys.exit(128 + signal.SIGKILL)  # as the engine does
 
 
 if __name__ == "__main__":

@@ -1,18 +1,24 @@
 """Read the input: the packaged sample, one file, a folder of files, or the result of a query."""
 
+import logging
+import os
 import re
+from collections import defaultdict
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote
 
 import polars as pl
 
-from .errors import EmptyError, InputError
-from .schema import check
+from .check import check
+from .errors import EmptyError, InputError, listed, short
+from .formats import NAMES, read_file
 from .settings import Settings
 
 SAMPLE = Path(__file__).parent / "sample" / "penguins.csv"
-KINDS = (".csv", ".parquet")
 QUERY = re.compile(r"\s*(SELECT|WITH|FROM)\s", re.IGNORECASE)
+log = logging.getLogger(__name__)  # tells what was left out, and how a file was read
 
 
 def read(source: str | Path | None = None, settings: Settings | None = None) -> tuple[pl.DataFrame, list[dict]]:
@@ -21,42 +27,88 @@ def read(source: str | Path | None = None, settings: Settings | None = None) -> 
     Also returns the `path`, `sha256` and number of `rows` of each file or query. Raises InputError, ColumnError,
     ValueRangeError, EmptyError or DatabaseError.
     """
-    if source and QUERY.match(str(source)):
+    if source and not os.path.lexists(source) and QUERY.match(str(source)):
         from . import database  # only now, as most inputs are files
 
         rows = check(database.query(str(source), settings), "The query's result")
         sources = [{"path": str(source), "sha256": sha256(rows.write_csv().encode()).hexdigest(), "rows": rows.height}]
     else:
-        frames = {file: check(_read_file(file), file) for file in _files(Path(source or SAMPLE))}
-        rows, sources = pl.concat(frames.values()), []
-        for file, frame in frames.items():
-            name = f"packaged sample {file.name}" if file == SAMPLE else file.as_posix()
-            sources.append({"path": name, "sha256": sha256(file.read_bytes()).hexdigest(), "rows": frame.height})
+        rows, sources = _read_files(Path(source or SAMPLE))
     if rows.is_empty():
         raise EmptyError(f"{source} has no rows. Choose an input that has some.")
     return rows, sources
 
 
+def _read_files(path: Path) -> tuple[pl.DataFrame, list[dict]]:
+    """Return the checked rows of a file, or of all files in a folder, and what each of them is."""
+    frames, sources, notes = [], [], defaultdict(list)
+    for file in _files(path):
+        shown = f"packaged sample {file.name}" if file == SAMPLE else short(file.as_posix(), 150)
+        # folders such as year=2007 are a column
+        folders = [part.split("=", 1) for part in file.relative_to(path).parts[:-1] if "=" in part]
+        added = {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in folders}
+        try:
+            frame, digest, said = read_file(file, shown, added)
+        except OSError as error:
+            _refuse(error, file)
+        frames.append(check(frame, shown))
+        sources.append({"path": shown, "sha256": digest, "rows": len(frames[-1])})
+        for note in said:
+            notes[note].append(shown)
+    for note, files in notes.items():
+        log.warning("%s: %s.", listed(files, 80), note)
+    return pl.concat(frames), sources
+
+
 def _files(path: Path) -> list[Path]:
-    """Return the file, or the files of a folder in the order of their names. Raises InputError."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist. Containers see only data/: put it there and write data/{path.name}.")
-    candidates = sorted(path.glob("[!.]*")) if path.is_dir() else [path]  # macOS leaves hidden files in folders
-    files = [file for file in candidates if file.is_file() and file.suffix.lower() in KINDS]
-    if not files:
-        problem = "has no file that ends" if path.is_dir() else "does not end"
-        raise InputError(f"{path} {problem} in {' or '.join(KINDS)}. Convert the data, or choose another input.")
-    return files
+    """Return the file, or the files below a folder in the order of their names. Raises InputError.
+
+    What is left out is logged, with the reason.
+    """
+    _require_visible(path)
+    if not path.is_dir():
+        if not (path.is_file() and NAMES.search(path.name)):
+            problem = "does not end in .csv or .parquet" if path.is_file() else "is neither a file nor a folder"
+            raise InputError(f"{short(path)} {problem}. Convert the data, or choose another input.")
+        return [path]
+    found, hidden, others, seen = [], [], [], set()
+    for folder, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
+        here = Path(folder).stat()
+        if (here.st_dev, here.st_ino) in seen:  # a link to a folder above it
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        hidden += [Path(folder, name) for name in [*folders, *names] if name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
+            _require_visible(file)
+            (found if NAMES.search(file.name) and file.is_file() else others).append(file)
+    for reason, files in {"hidden": hidden, "not CSV or Parquet": others}.items():
+        if files:
+            log.warning("Left out, as %s: %s.", reason, listed([file.relative_to(path).as_posix() for file in files]))
+    if not found:
+        raise InputError(
+            f"{short(path)} has no file that ends in .csv or .parquet. Convert the data, or choose another input."
+        )
+    return found
 
 
-def _read_file(file: Path) -> pl.DataFrame:
-    """Return one file unchanged; all columns of a CSV file are text, so that no type is guessed."""
+def _require_visible(path: Path) -> None:
+    """Raise InputError if there is nothing to read at a path."""
     try:
-        if file.suffix.lower() == ".parquet":
-            return pl.read_parquet(file)
-        return pl.read_csv(file, infer_schema=False, null_values=["", "NA"])
-    except pl.exceptions.NoDataError:
-        raise EmptyError(f"{file} is empty. Choose an input that has rows.") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{file} cannot be read: {reason}. Check that it is complete and readable.") from None
+        path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            where = f"is a link to {short(path.readlink())}, which this container cannot see"
+            raise InputError(f"{short(path)} {where}. Copy the file there instead.") from None
+        remedy = f"put it there and write data/{short(path.name)}"
+        raise InputError(f"{short(path)} does not exist. Containers see only data/: {remedy}.") from None
+    except (OSError, ValueError) as error:
+        _refuse(error, path)
+
+
+def _refuse(error: OSError | ValueError, path: Path | None = None) -> NoReturn:
+    """Raise InputError for a path that cannot be read."""
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    remedy = "`python3 docker/doctor.py` finds files of other owners"
+    raise InputError(f"{short(path or error.filename)} cannot be read: {reason}. {remedy}.") from None

@@ -1,5 +1,7 @@
 """What can go wrong with the data, the settings or the disk: each kind has a class and an exit code of its own."""
 
+from collections.abc import Collection
+
 
 class PipelineError(Exception):
     """A failure that the user can fix; its text says what is wrong, where, and what to do."""
@@ -9,6 +11,25 @@ class PipelineError(Exception):
     def __init_subclass__(cls, exit_code: int) -> None:
         """Give the kind its exit code."""
         cls.exit_code = exit_code
+
+    def __str__(self) -> str:
+        """Return the text, at most 5 lines of a terminal, whatever a file or a setting has brought into it."""
+        return short(super().__str__(), 390)
+
+
+def short(value: object, length: int = 60) -> str:
+    """Return a value as text of at most `length` characters, in which nothing can control a terminal."""
+    text = str(value)
+    if len(text) > length:  # the end names the remedy
+        text = f"{text[: length * 2 // 3]} ... {text[-length // 3 + 5 :]}"
+    # a byte of a name that is not UTF-8 is \udcNN in Python
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("\\udc", "\\x")
+
+
+def listed(values: Collection[object], length: int = 30) -> str:
+    """Return the first of some values, and how many there are if these are not all."""
+    some = ", ".join(short(value, length) for value in list(values)[:8])
+    return some if len(values) <= 8 else f"{some}, ... ({len(values)} in all)"
 
 
 class SettingError(PipelineError, exit_code=2):
@@ -24,7 +45,7 @@ class ColumnError(PipelineError, exit_code=4):
 
 
 class ValueRangeError(PipelineError, exit_code=5):
-    """A value is missing, of the wrong type, or outside the schema's limits."""
+    """A value is missing, of the wrong type, or breaks a rule of the schema."""
 
 
 class EmptyError(PipelineError, exit_code=6):

@@ -17,12 +17,15 @@ from .schema import SPECIES
 # Okabe and Ito's colours, which colour-blind readers can tell apart, and a marker for each species
 STYLES = dict(zip(SPECIES, [("#0072b2", "o"), ("#d55e00", "^"), ("#009e73", "s")], strict=True))
 
+DRAWN = 5000  # points, at most; more would hide each other
+
 
 def measurements(rows: pl.DataFrame) -> Figure:
-    """Draw bill length (mm) against flipper length (mm), a point for each penguin that has both."""
+    """Draw bill length (mm) against flipper length (mm), a point for each of at most `DRAWN` penguins that has both."""
     axes = _axes(7, 4.5)
+    drawn = rows.sample(min(DRAWN, rows.height), seed=0)
     for species, (colour, marker) in STYLES.items():
-        some = rows.filter(species=species)
+        some = drawn.filter(species=species)
         across, up = some["flipper_length_mm"], some["bill_length_mm"]
         axes.scatter(across, up, color=colour, marker=marker, alpha=0.75, label=species)
     axes.set(xlabel="Flipper length (mm)", ylabel="Bill length (mm)")
@@ -61,7 +64,8 @@ def files(rows: pl.DataFrame, metrics: dict, record: dict) -> dict[str, bytes]:
     page = template.render(metrics=metrics, record=record, summary=summary, figures=figures)
     made = {f"figures/{name}.png": image for name, image in images.items()} | {"report.html": page.encode()}
     for name, value in (("metrics.json", metrics), ("run.json", record)):
-        made[name] = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+        # a byte of a file's name that is not UTF-8 is escaped
+        made[name] = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
     return made
 
 
