@@ -1,9 +1,11 @@
 """Copies of a project on one machine are strangers to each other, and nothing changes that nobody changed."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import programs
 import pytest
 import shown
 from programs import commit_all
@@ -141,21 +143,29 @@ def test_a_path_may_have_colons_and_blanks(bake, tmp_path) -> None:
 
 
 def test_the_lab_comes_up_when_database_and_tracking_cannot(bake, tmp_path) -> None:
+    """The password has all that an address cannot have, and an older .env has it in there."""
     made = project(bake, tmp_path, database="postgres", tracking="mlflow")
-    env = made.path / ".env"
+    env, password, query = made.path / ".env", "@s3cret/?#: %41$$x", f"from {made.package} import database, errors"
+    text = re.sub("(?m)^POSTGRES_PASSWORD=.*", f"POSTGRES_PASSWORD='old{password}'", env.read_text())
+    env.write_text(text.replace("//pipeline@", "//pipeline:${POSTGRES_PASSWORD}@"))
     try:
         made.compose("up", "--wait")
-        env.write_text(env.read_text().replace("POSTGRES_PASSWORD=", "POSTGRES_PASSWORD=changed"))
+        made.compose("run", "--rm", "process", "store", "--table", "penguins")
+        env.write_text(env.read_text().replace("'old", "'new"))
         made.compose("up", "--wait", code=1)
         assert made.container("lab")["State"]["Health"]["Status"] == "healthy"
-        said = made.in_kernel(f"from {made.package} import database, errors", FAILING_QUERY)
-        assert "The database does not answer: " in said
-        assert "docker compose logs mlflow" in made.run("python3", "docker/doctor.py", code=1)
+        said, found = made.in_kernel(query, FAILING_QUERY), made.run("python3", "docker/doctor.py", code=1)
+        assert "The database has another password than POSTGRES_PASSWORD" in said
+        assert "docker compose logs mlflow" in found
+        (command,) = set(re.findall("`(docker compose exec [^`]*)`", said + found))
+        programs.shell(made.path, command, typed=f"new{password}\n" * 2)
+        made.compose("up", "--wait", "--force-recreate")
+        assert "344 rows" in made.compose("run", "--rm", "process", "check", "--input", "TABLE penguins")
+        assert "No problems found." in made.run("python3", "docker/doctor.py")
+        assert "s3cret" not in said + found + made.compose("logs")
         made.compose("stop", "db")
         made.compose("up", "--wait", "lab")
-        assert "Start it with `docker compose up --wait db`" in made.in_kernel(
-            f"from {made.package} import database, errors", FAILING_QUERY
-        )
+        assert "Start it with `docker compose up --wait db`" in made.in_kernel(query, FAILING_QUERY)
     finally:
         made.remove()
 

@@ -14,7 +14,7 @@ def before(stack: Stack) -> None:
     assert psql(stack, "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'pipeline'") == "t"
     wrong = ("--env", "PIPELINE_DATABASE=postgresql://pipeline:wrong@db:5432/pipeline")
     refused = stack.compose("run", "--rm", *wrong, "process", "check", "--input", "SELECT 1", code=8)
-    assert "password authentication failed" in refused
+    assert "The database refuses the user or the password." in refused
     stack.compose("run", "--rm", "process", "store", "--table", "penguins")
     assert psql(stack, "SELECT count(*) FROM pipeline.penguins") == "344"
     psql(stack, "INSERT INTO pipeline.penguins SELECT * FROM pipeline.penguins WHERE species = 'Gentoo'")

@@ -9,12 +9,14 @@ def test_database() -> abc.Iterator[None]:
 
     from {{ cookiecutter.package_name }} import database
 
-    address = database.Server().database.get_secret_value()
+    address, password = database.Server().split()
     name = f"test_{secrets.token_hex(8)}"  # others may test on the same server
-    with psycopg.connect(address, autocommit=True) as connection, pytest.MonkeyPatch.context() as patch:
-        connection.execute(f"CREATE DATABASE {name}")
-        patch.setenv("PIPELINE_DATABASE", psycopg.conninfo.make_conninfo(address, dbname=name))
-        try:
-            yield
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSWORD", password)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+            patch.setenv("PIPELINE_DATABASE", psycopg.conninfo.make_conninfo(address, dbname=name))
+            try:
+                yield
+            finally:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

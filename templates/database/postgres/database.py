@@ -4,35 +4,89 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 import psycopg
 from psycopg import sql as SQL  # noqa: N812
-from pydantic import SecretStr
+from psycopg.types.numeric import FloatLoader
+from psycopg.types.string import TextLoader
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from .errors import DatabaseError
 from .settings import Settings
 
 SCHEMA = "pipeline"  # a schema of its own, so that other programs' tables are not in the way
-ADDRESS = "postgresql://user:password@host:5432/name"
 # PostgreSQL's type for a column that is neither a number nor text
 TYPES = {pl.Boolean: "boolean", pl.Date: "date", pl.Datetime: "timestamp"}
+# Types that Polars has too; others, such as uuid, json and interval, are read as text
+COMMON = re.compile("bool|int[248]|oid|float[48]|date|time|timestamp|timestamptz|bytea")
+
+CHANGED = (
+    "The database has another password than POSTGRES_PASSWORD in .env: it keeps the one it was made with. Put that one "
+    'back, or type the new one into `docker compose exec db psql --username pipeline --command "\\password"`. '
+    "Then run `docker compose up --wait --force-recreate`."
+)
+REFUSED = "The database refuses the user or the password. Correct PIPELINE_DATABASE or POSTGRES_PASSWORD in .env."
+SILENT = (
+    "The database does not answer. Start it with `docker compose up --wait db`, or correct PIPELINE_DATABASE in .env."
+)
+UNREADABLE = (
+    "PIPELINE_DATABASE is not the address of a PostgreSQL database. In .env, write it as "
+    "postgresql://user@host:5432/name, and the password into POSTGRES_PASSWORD."
+)
+# What libpq or the server says, and the sentence for it; the first that fits
+ANSWERS = {
+    "invalid response|expected authentication|unsupported frontend": UNREADABLE,
+    "starting up|shutting down|recovery": "The database is starting or stopping. Wait a moment, then try again.",
+    "too many|connection slots": "The database has no connection left. Close some, such as those of open notebooks.",
+    "SSL|certificate|pg_hba": "The database does not accept this machine, or wants another encryption. "
+    "Correct sslmode in PIPELINE_DATABASE, as in ?sslmode=require, or ask its administrator.",
+    "database .*not exist": "The server has no database of that name. Correct the end of PIPELINE_DATABASE in .env.",
+    "invalid |could not parse|not found|unrecognized": UNREADABLE,
+}
 
 
 class Server(BaseSettings):
-    """The server's address, from PIPELINE_DATABASE in the environment, else in .env."""
+    """The address and the password of the server, from the environment, else from .env."""
 
     model_config = Settings.model_config
 
     database: SecretStr = SecretStr("")
+    # libpq's own name of it, which compose.yaml uses, so that each program in the containers finds it
+    password: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("PGPASSWORD", "POSTGRES_PASSWORD"))
+
+    def split(self) -> tuple[str, str]:
+        """Return the address without its password, and the password.
+
+        A password in the address can be encoded or not. It ends at the first @ before what reads host/name?query.
+        """
+        address, password = self.database.get_secret_value(), self.password.get_secret_value()
+        user, rest = r"(postgres(?:ql)?://[^:/?#@]*)", r"(@[^@/?#]*(?:/[^@/?#]*)?(?:\?\w+=.*)?)"
+        match = re.fullmatch(rf"(?s){user}:({re.escape(password)}|(?!\d+[/,?]).*?){rest}", address)  # digits: a port
+        if not match:
+            return address, password
+        return match[1] + match[3], match[2] if match[2] == password else unquote(match[2])
 
 
 def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
     """Return the result of a query on stored tables, or any others; it cannot write. Raises DatabaseError."""
     with _connected() as connection:
-        connection.execute("SET TRANSACTION READ ONLY")
-        return pl.read_database(sql, connection, infer_schema_length=None)
+        connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        connection.commit()
+        for kind in connection.adapters.types:
+            if not COMMON.fullmatch(kind.name):
+                connection.adapters.register_loader(kind.oid, FloatLoader if kind.name == "numeric" else TextLoader)
+        cursor = connection.execute(sql)
+        names = [column.name for column in cursor.description or ()]
+        if not names:
+            raise DatabaseError("The query has no result. Write one that returns rows, such as SELECT * FROM mine.")
+        try:
+            return pl.DataFrame(cursor.fetchall(), schema=names, orient="row", infer_schema_length=None)
+        except (TypeError, pl.exceptions.PolarsError) as error:  # two columns of one name, arrays of unequal depth
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise DatabaseError(f"The query's result: {reason}. Correct it, as in SELECT x::text AS y.") from None
 
 
 @contextmanager
@@ -71,30 +125,43 @@ def _kind(dtype: pl.DataType) -> str:
     return "double precision" if dtype.is_float() else TYPES.get(dtype.base_type(), "text")
 
 
+def _connect() -> psycopg.Connection:
+    """Return a connection. Its errors show no part of the address, which could be one of the password."""
+    server = Server()
+    address, password = server.split()
+    if not address:
+        raise DatabaseError(f"PIPELINE_DATABASE is not set. {UNREADABLE.partition('. ')[2]}")
+    try:
+        options = {"password": password, **psycopg.conninfo.conninfo_to_dict(address), "connect_timeout": 10}
+        return psycopg.connect(**options)
+    except psycopg.OperationalError as error:
+        said = re.sub('"[^"]*"', "", str(error))  # names in it could look like a reason
+        if known := next((answer for pattern, answer in ANSWERS.items() if re.search(pattern, said)), None):
+            raise DatabaseError(known) from None
+        asked = error.pgconn and error.pgconn.used_password  # true in whatever language the server answers
+        if not asked and not re.search("authentication failed|role .*not exist", said):
+            raise DatabaseError(SILENT) from None
+        own = ("db", "pipeline", server.password.get_secret_value())
+        used = tuple(options.get(name) for name in ("host", "user", "password"))
+        raise DatabaseError(CHANGED if used == own else REFUSED) from None
+    except (psycopg.Error, ValueError):  # ValueError: a host or text that cannot be encoded
+        raise DatabaseError(UNREADABLE) from None
+
+
 @contextmanager
 def _connected() -> Iterator[psycopg.Connection]:
-    """Yield a connection; its changes are committed when the block succeeds. No message shows the password."""
-    address = Server().database.get_secret_value()
-    if not address:
-        raise DatabaseError(f"PIPELINE_DATABASE is not set. Write it as {ADDRESS}.")
-    try:
-        connection = psycopg.connect(address, connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise DatabaseError(
-            f"The database does not answer: {_reason(error)}. Start it with `docker compose up --wait db`, "
-            "or correct PIPELINE_DATABASE in .env."
-        ) from None
-    except psycopg.Error:  # its text would show the password
-        raise DatabaseError(f"PIPELINE_DATABASE is not the address of a database. Write it as {ADDRESS}.") from None
+    """Yield a connection; its changes are committed when the block succeeds."""
+    connection = _connect()
     try:
         with connection:
             connection.execute(SQL.SQL("SET search_path TO {}, public").format(SQL.Identifier(SCHEMA)))
             connection.commit()
             yield connection
-    except psycopg.Error as error:
-        reason = f"The database refused: {_reason(error)}."
-        raise DatabaseError(f"{reason} Correct the query, or store the table first.") from None
-
-
-def _reason(error: psycopg.Error) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    except (psycopg.Error, UnicodeError) as error:
+        if connection.broken:
+            raise DatabaseError("The connection to the database was lost. Try again once it answers.") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        remedy = "Correct the query, or store the table first"
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            remedy = "Ask its administrator to allow that, or name another user in PIPELINE_DATABASE"
+        raise DatabaseError(f"The database refused: {reason}. {remedy}.") from None

@@ -16,24 +16,94 @@ def test_a_run_that_cannot_write_its_files_leaves_the_tables_too(run, tmp_path) 
     assert database.query("SELECT * FROM predictions").equals(before)
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "postgresql://me:s3cret@127.0.0.1:9/x", "postgresql://me:s3cret@[/x"])
-def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(run, monkeypatch, url) -> None:
+PUNCTUATION = "".join(map(chr, range(32, 127)))
+PASSWORDS = ["p@s3cret", "s3/cret?a=b#c", "%41s3cret%", "5432/%s3cret", PUNCTUATION, "s3cr\xe9t \U0001f427", "//a"]
+HOSTS = ["db:5432/pipeline", "db/pipeline?application_name=me@here", "db"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_can_have_any_character(monkeypatch, password, host) -> None:
+    parts = (f"postgresql://me@{host}", password)
+    encoded = "".join(f"%{byte:02X}" for byte in password.encode())
+    for written in (f"me:{password}", f"me:{encoded}", "me"):
+        monkeypatch.setenv("PGPASSWORD", password)
+        monkeypatch.setenv("PIPELINE_DATABASE", f"postgresql://{written}@{host}")
+        assert database.Server().split() == parts
+        if "%" not in password and written != "me":  # one that is not that of .env
+            monkeypatch.setenv("PGPASSWORD", "another")
+            assert database.Server().split() == parts
+
+
+ADDRESSES = [
+    *("", "nonsense", "mysql://me:s3cret@db/x", "postgresql://me:s3cret@127.0.0.1:9/x", "postgresql://me:s3cret@[/x"),
+    *("postgresql://me:a@s3cret", "postgresql://me:s3cret@db:port/x", "postgresql://me:s3cret@a..b/x", "s3cret"),
+    *("postgresql://me:s3cret@127.0.0.1:9/x?sslmode=s3cret", "postgresql://me:s3cret@nowhere.invalid/x"),
+]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_an_address_that_cannot_work_is_one_sentence_without_the_password(run, monkeypatch, url) -> None:
     monkeypatch.setenv("PIPELINE_DATABASE", url)
     done = run("run")
     assert (done.code, "PIPELINE_DATABASE" in done.err) == (8, True)
     assert "s3cret" not in done.err + done.out
 
 
+def test_a_wrong_password_is_one_sentence_without_it(run, monkeypatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "p@s3cret")
+    done = run("run")
+    assert (done.code, "POSTGRES_PASSWORD in .env" in done.err, "s3cret" in done.err) == (8, True, False)
+
+
+ANSWERS = {
+    'FATAL:  password authentication failed for user "too many"': database.REFUSED,
+    'FATAL:  role "me" does not exist': database.REFUSED,
+    'FATAL:  database "me" does not exist': "The server has no database of that name",
+    "FATAL:  sorry, too many clients already": "The database has no connection left",
+    "FATAL:  the database system is starting up": "The database is starting or stopping",
+    "server does not support SSL, but SSL was required": "The database does not accept this machine",
+    "received invalid response to SSL negotiation: H": database.UNREADABLE,
+    "timeout expired": database.SILENT,
+}
+
+
+@pytest.mark.parametrize(("said", "expected"), ANSWERS.items())
+def test_what_the_server_says_becomes_a_remedy(monkeypatch, said, expected) -> None:
+    monkeypatch.setenv("PIPELINE_DATABASE", "postgresql://me:s3cret@127.0.0.1:9/x")
+
+    def refuse(**options: object) -> None:
+        raise database.psycopg.OperationalError(f'connection to server at "s3cret", port 9 failed: {said}')
+
+    monkeypatch.setattr(database.psycopg, "connect", refuse)
+    with pytest.raises(database.DatabaseError) as raised:
+        database.query("SELECT 1")
+    assert str(raised.value).startswith(expected)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_lost_connection_is_one_sentence(run) -> None:
+    done = run("check", "--input", "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert (done.code, done.err) == (8, "Error: The connection to the database was lost. Try again once it answers.\n")
+
+
+def test_types_that_polars_lacks_are_text_or_numbers() -> None:
+    columns = "interval '3 days', '1.2.3.4'::inet, 'null'::jsonb, 2.5 AS number, 'Infinity'::numeric, ARRAY[1, NULL]"
+    found = database.query(f"SELECT {columns}, now()").row(0)
+    assert found[:-1] == ("3 days", "1.2.3.4", "null", 2.5, float("inf"), [1, None])
+
+
 def test_the_address_comes_from_dotenv_too_and_no_message_shows_it(run, tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("PIPELINE_DATABASE")
-    (tmp_path / ".env").write_text("PIPELINE_DATABASE=postgresql://me:s3cret@127.0.0.1:9/x\n")
-    assert database.Server().database.get_secret_value().endswith("127.0.0.1:9/x")
+    monkeypatch.delenv("PGPASSWORD")
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=s3cret\nPIPELINE_DATABASE=postgresql://me@127.0.0.1:9/x\n")
+    assert database.Server().split() == ("postgresql://me@127.0.0.1:9/x", "s3cret")
     assert "s3cret" not in repr(database.Server())
 
 
 def test_no_result_shows_the_password(run, tmp_path) -> None:
     assert run("run").code == 0
-    password = database.psycopg.conninfo.conninfo_to_dict(database.Server().database.get_secret_value())["password"]
+    password = database.Server().split()[1]
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert password.encode() not in path.read_bytes(), path

@@ -17,7 +17,11 @@ from .formats import NAMES, read_file
 from .settings import Settings
 
 SAMPLE = Path(__file__).parent / "sample" / "penguins.csv"
-QUERY = re.compile(r"\s*(SELECT|WITH|FROM)\s", re.IGNORECASE)
+QUERY = re.compile(  # what starts like one and is not the name of a file, such as `select.csv` or `with head.csv`
+    r"""(?isx) (?! (?:(?!\bFROM\b).)* \.(?:csv|parquet)\s*$ ) [\s(]* (?: --.*\n | /\*.*\*/
+    | SELECT (?= [\s*'"($+@~\[{] | -[\s\d(-] | /\* ) | VALUES (?= \s*\( | \s*-- | \s*/\* )
+    | (?:WITH|FROM|TABLE|DESCRIBE|DESC|SHOW|SUMMARIZE|PIVOT|UNPIVOT|EXPLAIN) (?= [\s'"(] | -- | /\* ) )"""
+)
 log = logging.getLogger(__name__)  # tells what was left out, and how a file was read
 
 
