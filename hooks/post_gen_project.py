@@ -87,8 +87,8 @@ def main(proofs: list[dict], project: Path) -> None:
     others = engine("ps", "--all", *same_name) or engine("volume", "ls", *same_name)
     try:
         settings = setup["write_env"](project, rootless=rootless, alone=not others)
-    except ValueError as error:
-        sys.exit(f"Not generated. .env cannot be read: {error}.")
+    except (OSError, ValueError) as error:
+        sys.exit(f"Not generated. .env cannot be read: {getattr(error, 'strerror', None) or error}.")
     # the token on a terminal only, never in a log
     text = next_steps(project, setup["addresses"](settings, token=sys.stdout.isatty()))
     print(text.encode("ascii", "backslashreplace").decode())

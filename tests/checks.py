@@ -223,12 +223,8 @@ def services_exist(baked: Baked) -> Problems:
             for service in set(SERVICE.findall(content.decode())) - services:
                 yield f"{name} names the service {service}, which compose.yaml does not have"
     container = json.loads(baked.text(".devcontainer/devcontainer.json"))
-    named = {".devcontainer/devcontainer.json": {container["service"]}}
-    if "compose.gpu.yaml" in baked.files:
-        named["compose.gpu.yaml"] = set(parsed(baked.files["compose.gpu.yaml"])["services"])
-    for name, some in named.items():
-        for service in some - services:
-            yield f"{name} names the service {service}, which compose.yaml does not have"
+    if (service := container["service"]) not in services:
+        yield f".devcontainer/devcontainer.json names the service {service}, which compose.yaml does not have"
 
 
 def images_pinned(baked: Baked) -> Problems:

@@ -16,6 +16,8 @@ class Defect(NamedTuple):
     new: str
 
 
+PARSER = "src/{{cookiecutter.package_name}}/dotenv.py"
+
 # What catches them: a check of checks.py, or a test
 DEFECTS: dict[str, list[Defect]] = {
     "each_file": [
@@ -253,5 +255,27 @@ DEFECTS: dict[str, list[Defect]] = {
     ],
     "test_shellcheck": [
         Defect("a shell script with a bare variable", "../.ci/run", 'cd "$(dirname "$0")/.."', "cd $(dirname $0)/..")
+    ],
+    "test_env_is_read_as_compose_reads_it": [
+        Defect("a parser that keeps quotes", PARSER, "[^'\\\\]*(?:\\\\.[^'\\\\]*)*)'", "[^'\\\\]*)'"),
+        Defect("a parser that takes an empty value for a missing one", PARSER, 'operator[0] != ":"', "False"),
+    ],
+    "test_odd_env_files_are_read_as_compose_reads_them": [
+        Defect("a parser that forgets escapes", PARSER, "ESCAPES.get(code, match[0])", "match[0]"),
+    ],
+    "test_setup_changes_no_value_whatever_env_holds": [
+        Defect("a setup that drops the quotes of an empty secret", "docker/setup.py", r"\g<2>", ""),
+        Defect("a setup that adds what is there", "docker/setup.py", "entry.name not in known", "True"),
+    ],
+    "test_the_doctor_reports_whatever_env_holds": [
+        Defect("a doctor that shows what it cannot read", PARSER, "fault=str(error)", "fault=match[0]"),
+    ],
+    "test_a_dollar_that_compose_takes_away_is_found": [
+        Defect(
+            "a parser that takes every dollar for lost", PARSER, r'"$$" in re.sub(r"(?s)\\.", "", raw)', '"$" in raw'
+        )
+    ],
+    "test_a_gpu_and_an_override_file_go_together": [
+        Defect("a GPU that nobody asks for", "compose.gpu.yaml", "  gpu:", "  gpus:")
     ],
 }

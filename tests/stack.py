@@ -13,6 +13,8 @@ from pathlib import Path
 import programs
 import websocket
 
+INSIDE = Path(__file__).with_name("inside")
+
 
 class Stack:
     """One generated project, driven by its own Compose commands as its owner would."""
@@ -166,3 +168,25 @@ def project(bake, folder: Path, **answers: str) -> Stack:
     path = shutil.copytree(bake(**names, **answers).path, folder / names["project_slug"], copy_function=shutil.copy2)
     free_ports(path / ".env")
     return Stack(path)
+
+
+def bring_python_within_reach(made: Stack) -> None:
+    """Where this machine cannot reach the builds of Python that uv downloads, use a base image that has one."""
+    images = made.base_images()
+    if "LAB_IMAGE" not in images or reachable("github.com"):
+        return
+    tag = f"{made.name}-base:dev"
+    arguments = [f"--build-arg={argument}={images[argument]}" for argument in ("PYTHON_IMAGE", "LAB_IMAGE")]
+    made.run("docker", "build", "--tag", tag, *arguments, "--file", INSIDE / "python_home.Dockerfile", INSIDE)
+    made.extra_images.append(tag)
+    env = made.path / ".env"
+    env.write_text(env.read_text().replace("#LAB_IMAGE=", f"LAB_IMAGE={tag}"))
+
+
+def reachable(host: str) -> bool:
+    """Say whether this machine reaches a host of the Internet."""
+    try:
+        with socket.create_connection((host, 443), timeout=10):
+            return True
+    except OSError:
+        return False

@@ -10,6 +10,7 @@ from template import ROOT, SHAPING, Variant, name, variants
 
 PROVED: list[tuple[Variant, list[str]]] = []  # each variant on the engine, and what it has proved
 DURATIONS: Counter[str] = Counter()  # seconds by file
+FIGURES: list[str] = []  # sentences of single tests
 CAUGHT: Counter[str] = Counter()  # deliberate defects by outcome
 
 
@@ -22,7 +23,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_terminal_summary(terminalreporter) -> None:
     """Print the summary."""
-    for line in itertools.chain(bakes(), defects(), engine(), durations()):
+    for line in itertools.chain(bakes(), FIGURES, defects(), engine(), durations()):
         terminalreporter.write_line(line)
 
 

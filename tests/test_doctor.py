@@ -57,7 +57,7 @@ def write(made: Stack, **settings: str) -> None:
     env = made.path / ".env"
     text = env.read_text()
     for name, value in settings.items():
-        text, changed = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", text)
+        text, changed = re.subn(rf"(?m)^{name}=.*$", lambda _, line=f"{name}={value}": line, text)
         assert changed == 1, name
     env.write_text(text)
 
@@ -205,8 +205,16 @@ def drop(made: Stack, setting: str) -> None:
 FILES = {
     "no .env": Trouble(lambda made: (made.path / ".env").unlink(), f".env: it is missing. -> {SETUP} writes it."),
     "no text": Trouble(
-        lambda made: (made.path / ".env").write_bytes(b"A=1\n\xff\xfe"),
+        lambda made: (made.path / ".env").write_bytes(b"# caf\xe9\nA=\xe9"),
         ".env: line 2 is not UTF-8 text. -> Correct that in an editor, and save it as UTF-8.",
+    ),
+    "UTF-16": Trouble(
+        lambda made: (made.path / ".env").write_text((made.path / ".env").read_text(), encoding="utf-16"),
+        ".env: line 1 is UTF-16, not UTF-8 text. -> Correct that in an editor, and save it as UTF-8.",
+    ),
+    "a folder": Trouble(
+        lambda made: (made.path / ".env").unlink() or (made.path / ".env").mkdir(),
+        ".env: it cannot be read: Is a directory. -> It must be a file, and yours.",
     ),
     "an open quote": Trouble(
         lambda made: write(made, JUPYTER_TOKEN='"secret'),
@@ -302,13 +310,36 @@ def test_settings_are_read_as_compose_reads_them(made) -> None:
 
 
 def test_what_compose_refuses_is_found_without_secrets(made) -> None:
-    finding = ".env: Compose refuses it or compose.yaml. -> `docker compose config --quiet` shows why."
-    for settings in ({"MEMORY": "4x"}, {"MEMORY": "4g", "PACKAGE_INDEX": "https://me:s3cret@${index/simple"}):
-        write(made, **settings)
-        (found,) = doctor(made)
-        assert found.startswith(finding)
-        assert "s3cret" not in found
-    made.compose("config", "--quiet", code=1)
+    write(made, JUPYTER_PORT="s3cret")
+    (found,) = doctor(made)
+    assert found == (
+        ".env: Compose refuses it or compose.yaml. -> `docker compose config --quiet` shows why. Correct what it names."
+    )
+    assert "s3cret" in made.compose("config", "--quiet", code=1)
+    write(made, JUPYTER_PORT=free_port(), PACKAGE_INDEX="https://me:s3cret@${index/simple")
+    (found,) = doctor(made)
+    assert re.match(r"\.env: line \d+ has a \$\{ that is not \$\{NAME\}\. -> Correct that", found)
+    assert "s3cret" in made.compose("config", "--quiet", code=1)
+
+
+def test_a_dollar_that_compose_takes_away_is_found(made) -> None:
+    line = (made.path / ".env").read_text().splitlines().index("TZ=UTC") + 1
+    for value, lost in {
+        "s3$$cret": True,
+        '"s3$$cret"': True,
+        "s3$cret": True,
+        "s3${cret}": True,
+        "x${TZ:-s3$cret}": True,
+        "'s3$$cret'": False,
+        r'"s3\$cret"': False,
+        "s3$5cret$": False,
+        "${HOME}": False,
+        "${cret:-s3}${cret-}": False,
+    }.items():
+        write(made, TZ=value)
+        wrong = f".env: line {line}: Compose changes or drops a $ in the value. -> Put the value into single quotes."
+        assert doctor(made) == [wrong] * lost, value
+        write(made, TZ="UTC")
 
 
 def test_files_of_another_user_are_found(made, image) -> None:
@@ -433,6 +464,7 @@ services:
   once: {image: IMAGE, scale: 0, entrypoint: [sh, -c, exit 5]}
   over: {image: IMAGE, command: ["true"]}
   stopped: {image: IMAGE, command: [sh, -c, exit 143]}
+  hungry: {image: IMAGE, scale: 0, mem_limit: 20m, command: [python, -c, "bytearray(10 ** 8)"]}
 """
 
 
@@ -440,12 +472,15 @@ def test_a_container_that_is_ill_is_found(made, image) -> None:
     (made.path / "compose.yaml").write_text(ILL.replace("IMAGE", image))
     try:
         made.compose("run", "once", code=5)
+        made.compose("run", "--rm", "hungry", code=137)
         made.compose("up", "--detach")
         end = time.monotonic() + 20
-        while len(found := doctor(made)) < 2 and time.monotonic() < end:
+        while len(found := doctor(made)) < 3 and time.monotonic() < end:
             time.sleep(0.5)
         assert sorted(found) == [
             "ports and containers: ended stopped with exit code 3. -> `docker compose logs ended` shows why.",
+            "ports and containers: hungry ran out of memory in the last hour; MEMORY is 4g. -> "
+            "In .env, set a higher MEMORY, then `docker compose up --wait`; or use less data.",
             "ports and containers: ill is unhealthy. -> `docker compose logs ill` shows why.",
         ]
     finally:
@@ -459,13 +494,21 @@ def test_a_container_that_is_ill_is_found(made, image) -> None:
 def test_gpus_are_missed_only_if_env_asks_for_them(bake, tmp_path, accelerator) -> None:
     made = project(bake, tmp_path, accelerator=accelerator)
     assert doctor(made) == []
-    write(made, COMPOSE_FILE="compose.yaml:compose.gpu.yaml")
+    write(made, ACCELERATOR="gpu")
     if "nvidia" not in made.run("docker", "info", "--format", "{{json .}}"):
         (found,) = doctor(made)
         assert found.startswith("GPUs, if .env asks for them: Docker cannot use any. -> Install the NVIDIA Container")
-    assert doctor(made, **fake(made, edited('"Runtimes":{', '&"nvidia":{"path":"x"},'))) == []
+    toolkit = fake(made, edited('"Runtimes":{', '&"nvidia":{"path":"x"},'))
+    assert doctor(made, **toolkit) == []
+    with (made.path / ".env").open("a") as lines:  # as older versions of the template had it
+        lines.write("COMPOSE_FILE=compose.yaml:compose.gpu.yaml\n")
+    assert doctor(made, **toolkit)[1:] == [
+        "GPUs, if .env asks for them: COMPOSE_FILE names compose.gpu.yaml. -> In .env, delete COMPOSE_FILE and set "
+        "ACCELERATOR=gpu."
+    ]
 
 
 def test_the_doctor_needs_nothing_newer_than_python_3_9(made) -> None:
     command = [Path(sys.executable).parent / "ruff", "check", "--isolated", "--no-cache", "--target-version", "py39"]
-    subprocess.run([*command, "docker/doctor.py", "docker/setup.py"], cwd=made.path, check=True)
+    parser = next((made.path / "src").glob("*/dotenv.py"))
+    subprocess.run([*command, "docker/doctor.py", "docker/setup.py", parser], cwd=made.path, check=True)

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from stack import Stack, project
+from stack import Stack, bring_python_within_reach, project
 from template import CHOICES
-from test_engine_variants import bring_python_within_reach
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -3,21 +3,18 @@
 import json
 import re
 import shutil
-import socket
 import time
-from pathlib import Path
 
 import proofs
 import pytest
 import shown
 from checks import pinned_on_linux, pins
-from stack import Stack, project
+from stack import INSIDE, Stack, bring_python_within_reach, project
 from summary import PROVED
 from template import CHOICES, LOCAL, SHAPING, covering, name, variants
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-INSIDE = Path(__file__).with_name("inside")
 ENVIRONMENT = (INSIDE / "environment.py").read_text()
 
 
@@ -45,28 +42,6 @@ def stack(request, bake, engine, tmp_path_factory):
         yield made
     finally:
         made.remove()
-
-
-def bring_python_within_reach(made: Stack) -> None:
-    """Where this machine cannot reach the builds of Python that uv downloads, use a base image that has one."""
-    images = made.base_images()
-    if "LAB_IMAGE" not in images or reachable("github.com"):
-        return
-    tag = f"{made.name}-base:dev"
-    arguments = [f"--build-arg={argument}={images[argument]}" for argument in ("PYTHON_IMAGE", "LAB_IMAGE")]
-    made.run("docker", "build", "--tag", tag, *arguments, "--file", INSIDE / "python_home.Dockerfile", INSIDE)
-    made.extra_images.append(tag)
-    env = made.path / ".env"
-    env.write_text(env.read_text().replace("#LAB_IMAGE=", f"LAB_IMAGE={tag}"))
-
-
-def reachable(host: str) -> bool:
-    """Say whether this machine reaches a host of the Internet."""
-    try:
-        with socket.create_connection((host, 443), timeout=10):
-            return True
-    except OSError:
-        return False
 
 
 def test_every_service_does_what_it_is_for(stack, chromium) -> None:
@@ -203,9 +178,9 @@ def test_a_gpu_is_asked_for_only_where_env_says_so(stack) -> None:
     before = env.read_text()
     assert asking_for_a_gpu(stack) == set()
     if not (stack.path / "compose.gpu.yaml").exists():
-        assert "COMPOSE_FILE" not in before
+        assert "ACCELERATOR" not in before
         return
-    env.write_text(before.replace("COMPOSE_FILE=compose.yaml\n", "COMPOSE_FILE=compose.yaml:compose.gpu.yaml\n"))
+    env.write_text(before.replace("ACCELERATOR=cpu\n", "ACCELERATOR=gpu\n"))
     try:
         assert {"lab", "process", "test"} <= asking_for_a_gpu(stack)
         there = "nvidia" in stack.run("docker", "info", "--format", "{{json .Runtimes}}")

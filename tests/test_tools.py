@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import shown
 from programs import commit_all, git, run, shell
-from template import ROOT, TREE, name, tracked, variants
+from template import CHOICES, ROOT, TREE, name, tracked, variants
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,21 @@ def test_compose_reads_every_variant_with_every_profile(bake, compose_client) ->
         for service, body in json.loads(done.stdout)["services"].items():
             assert all(port["host_ip"] == "127.0.0.1" for port in body.get("ports", [])), service
     assert len(texts) > 1
+
+
+@pytest.mark.parametrize("accelerator", [choice for choice in CHOICES["accelerator"] if choice == "nvidia"])
+def test_a_gpu_and_an_override_file_go_together(bake, compose_client, tmp_path, accelerator) -> None:
+    made = shutil.copytree(bake(accelerator=accelerator).path, tmp_path / "made")
+    (made / "compose.override.yaml").write_text("services: {lab: {environment: {MINE: here}}}")
+    env = (made / ".env").read_text()
+    for hardware, asking in (("cpu", set()), ("", set()), ("gpu", {"lab", "process", "test"})):
+        (made / ".env").write_text(env.replace("ACCELERATOR=cpu", f"ACCELERATOR={hardware}"))
+        services = json.loads(run(made, "docker", "compose", "--profile", "*", "config", "--format", "json"))[
+            "services"
+        ]
+        assert {name for name, body in services.items() if "devices" in json.dumps(body.get("deploy"))} == asking
+        assert services["lab"]["environment"]["MINE"] == "here"
+        assert services["lab"]["cap_drop"] == ["ALL"]
 
 
 def test_docker_checks_every_dockerfile(bake, engine) -> None:

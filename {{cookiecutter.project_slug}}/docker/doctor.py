@@ -19,29 +19,40 @@ SHOW = {"Docker Compose": "compose version --short", "buildx": "buildx version"}
 FOLDER = Path(__file__).resolve().parent.parent
 SETUP = runpy.run_path(str(FOLDER / "docker/setup.py"))  # it reads .env, and knows owners and ports
 INSIDE, TRANSLATED = "--inside" in sys.argv[1:], SETUP["TRANSLATED"]
-try:
-    KNOWN, FAULT = {**SETUP["settings"]((FOLDER / ".env").read_bytes()), **os.environ}, None
-except (OSError, ValueError) as error:
-    KNOWN, FAULT = dict(os.environ), error
-DEFAULTS = SETUP["settings"]((FOLDER / ".env.example").read_bytes())  # of empty settings
 RUN_SETUP = "`docker compose --env-file .env.example run --rm setup`"
+DEFAULTS = SETUP["settings"](SETUP["read"](FOLDER / ".env.example"))  # of empty settings
+KNOWN, TEXT, FAULT = dict(os.environ), "", ("", "")
+try:
+    TEXT = SETUP["read"](FOLDER / ".env")
+    KNOWN = {**SETUP["settings"](TEXT), **KNOWN}
+except FileNotFoundError:
+    FAULT = "it is missing.", f"{RUN_SETUP} writes it."
+except OSError as error:
+    FAULT = f"it cannot be read: {error.strerror}.", "It must be a file, and yours."
+except ValueError as error:
+    FAULT = f"{error}.", "Correct that in an editor, and save it as UTF-8."
+SETTINGS = {name: KNOWN.get(name) or default for name, default in DEFAULTS.items()}
+UID, GID = SETUP["owner"](FOLDER)
+if not INSIDE and not TRANSLATED and "{HOST_UID} {HOST_GID}".format(**SETTINGS) == f"{os.geteuid()} {os.getegid()}":
+    UID, GID = os.geteuid(), os.getegid()  # .env names you
 #% if cookiecutter | own_volumes
 CHOWN = "`docker compose run --rm chown` gives the volumes to the ids in .env, and keeps what is in them."
 #% else
 CHOWN = ""
 #% endif
-FROM = r"project\.working_dir=([^,]*)"  # among a container's labels: the folder with its compose.yaml
+LABEL = "com.docker.compose.project.working_dir"  # of a container: the folder with its compose.yaml
+FROM = rf"{LABEL}=([^,]*)"
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
-def ask(command: str, sent: bytes = b"") -> tuple[str, str]:
+def ask(command: str) -> tuple[str, str]:
     """Return what a docker command answers, or nothing and its complaint."""
     try:
-        done = run(["docker", *command.split()], cwd=FOLDER, input=sent, capture_output=True, timeout=30, check=False)
+        done = run(["docker", *command.split()], cwd=FOLDER, capture_output=True, timeout=30, check=False)
     except (OSError, TimeoutExpired):
         return "", f"`docker {command.split()[0]}` does not answer"
     if done.returncode == 0:
-        return done.stdout.decode(), ""
+        return done.stdout.decode(errors="replace"), ""
     complaint = done.stderr.decode(errors="replace") or "it fails without a reason"
     return "", textwrap.shorten(complaint, 200, placeholder=" ...")
 
@@ -49,15 +60,6 @@ def ask(command: str, sent: bytes = b"") -> tuple[str, str]:
 def rows(command: str) -> list[dict]:
     """Return what a docker command answers as JSON, an object a line; none if it fails, or is Podman's."""
     return [json.loads(line) for line in ask(f"{command} --format json")[0].splitlines() if re.match("{.*}$", line)]
-
-
-ECHO = {"image": "x", "environment": {name: "${" + name + "-}" for name in DEFAULTS}}
-ANSWER = ask("compose --file - config --format json", json.dumps({"services": {"echo": ECHO}}).encode())[0]
-FOUND = json.loads(ANSWER)["services"]["echo"]["environment"] if ANSWER else KNOWN  # as Compose reads .env
-SETTINGS = {name: (FOUND.get(name) or default).replace("$$", "$") for name, default in DEFAULTS.items()}
-UID, GID = SETUP["owner"](FOLDER)
-if not INSIDE and not TRANSLATED and "{HOST_UID} {HOST_GID}".format(**SETTINGS) == f"{os.geteuid()} {os.getegid()}":
-    UID, GID = os.geteuid(), os.getegid()  # .env names you
 
 
 def _docker() -> Findings:
@@ -79,10 +81,11 @@ def _docker() -> Findings:
 
 
 def _env() -> Findings:
-    if isinstance(FAULT, FileNotFoundError):
-        return (yield "it is missing.", f"{RUN_SETUP} writes it.")
-    if FAULT:
-        return (yield f"{FAULT}.", "Correct that in an editor, and save it as UTF-8.")
+    if FAULT[0]:
+        return (yield FAULT)
+    for entry in SETUP["entries"]("" if INSIDE else TEXT):  # inside, variables of the host are not set
+        if entry.dollar:
+            yield f"line {entry.line}: Compose changes or drops a $ in the value.", "Put the value into single quotes."
     empty = [name for name, value in KNOWN.items() if name.endswith(("_TOKEN", "_PASSWORD")) and not value]
     if lacking := [name for name in SETTINGS if name not in KNOWN or name in empty]:
         yield f"it has no value for {', '.join(lacking)}.", f"{RUN_SETUP} adds what is missing and keeps the rest."
@@ -109,7 +112,7 @@ def _services() -> Findings:
     for name, value in wanted.items():
         if (first := next(each for each in wanted if wanted[each] == value)) != name:
             wrong = f"{first} and {name} are both {value}."
-        elif value not in own and re.fullmatch("[0-9]{1,5}", value) and SETUP["busy"](int(value)):
+        elif value not in own and value in map(str, range(65536)) and SETUP["busy"](int(value)):
             found = rows(f"ps --filter publish={value}")
             users = [" of ".join([f"the container {row['Names']}", *re.findall(FROM, row["Labels"])]) for row in found]
             wrong = f"Port {value} ({name}) is in use by {', '.join(users) or 'another program'}."
@@ -118,21 +121,31 @@ def _services() -> Findings:
         free = next(each for each in range(8889, 65536) if str(each) not in wanted.values() and not SETUP["busy"](each))
         wanted[name] = str(free)  # so that the next one is another
         yield wrong, f"In .env, set {name} to a free port, such as {free}."
-    for row in (each for each in containers if "oneoff=True" not in each["Labels"]):  # `run` has shown its own errors
-        name, state, code = row["Service"], row["State"], row["ExitCode"]
-        restarts = ask("inspect --format {% raw %}{{.RestartCount}}{% endraw %} " + row["ID"])[0].strip() not in ("", "0")
-        ill = row["Health"] == "unhealthy" or (restarts and row["Health"] != "healthy")
-        wrong = f"{name} {'keeps restarting' if restarts else 'is unhealthy'}." if ill else ""
+    events = [row["Actor"]["Attributes"] for row in rows("events --since 1h --until 0s --filter event=oom")]
+    killed = {each["com.docker.compose.service"] for each in events if each.get(LABEL) == str(FOLDER)}
+    for name in sorted(killed):
+        wrong = f"{name} ran out of memory in the last hour; MEMORY is {SETTINGS['MEMORY']}."
+        yield wrong, "In .env, set a higher MEMORY, then `docker compose up --wait`; or use less data."
+    for row in containers:
+        name, state, code, health = (row[key] for key in ("Service", "State", "ExitCode", "Health"))
+        if "oneoff=True" in row["Labels"] or name in killed:  # `run` has shown its own errors
+            continue
+        count = "inspect --format {% raw %}{{.RestartCount}}{% endraw %} " + row["ID"]
+        restarts = health != "healthy" and ask(count)[0].strip() not in ("", "0")
         if state in ("exited", "dead") and code not in (0, 130, 143):  # 130 and 143: it was asked to stop
             wrong = f"{name} stopped with exit code {code}{', often for lack of MEMORY' * (code == 137)}."
-        if wrong:  # the volumes' owner is another one after a change of HOST_UID
-            denied = "ermission denied" in ask(f"compose logs --tail 99 {name}")[0]
-            yield wrong, (denied and CHOWN) or f"`docker compose logs {name}` shows why."
+        elif restarts or health == "unhealthy":
+            wrong = f"{name} {'keeps restarting' if restarts else 'is unhealthy'}."
+        else:
+            continue
+        denied = "ermission denied" in ask(f"compose logs --tail 99 {name}")[0]
+        # the volumes' owner is another one after a change of HOST_UID
+        yield wrong, (denied and CHOWN) or f"`docker compose logs {name}` shows why."
 
 
 def _machine() -> Findings:
     cores, memory, cpus, gb = INFO["NCPU"], INFO["MemTotal"], SETTINGS["CPUS"], 2**30
-    if not re.fullmatch("[1-9][0-9]*", cpus) or int(cpus) > cores:
+    if not re.fullmatch("[1-9][0-9]{0,5}", cpus) or int(cpus) > cores:
         yield f"CPUS is {cpus}; it must be a whole number up to {cores}.", f"In .env, set CPUS={cores}."
     if missing := [each for each in ("CpuCfsQuota", "MemoryLimit", "PidsLimit") if INFO.get(each) is False]:
         wrong = f"Docker cannot enforce the limits of compose.yaml, as it lacks {', '.join(missing)}."
@@ -151,7 +164,7 @@ def _machine() -> Findings:
 
 def _files() -> Findings:
     for name in (SETTINGS["DATA_FOLDER"], "models", "reports"):
-        path = Path(FOLDER, Path(name).expanduser()).resolve()
+        path = Path(os.path.realpath(FOLDER / re.sub("^~", lambda _: str(Path.home()), name)))
         seen = not INSIDE or FOLDER in path.parents  # a container cannot see other folders
         if seen and not (os.access(path, os.F_OK) and path.is_dir()):
             wrong_name = "" if name in ("models", "reports") else ", or correct DATA_FOLDER in .env"
@@ -172,7 +185,7 @@ INFO: dict = next(iter(rows("info")), SEEN)  # what the engine says of itself, o
 CHECKS = [
     ("Docker", not INSIDE, _docker),
     (".env", True, _env),
-    ("ports and containers", not (INSIDE or FAULT), _services),
+    ("ports and containers", not (INSIDE or FAULT[0]), _services),
     ("cores, memory and disk", bool(INFO), _machine),
     ("files", True, _files),
 ]

@@ -71,13 +71,16 @@ def test_settings_come_from_the_command_line_then_the_environment_then_dotenv(ru
         assert run("run", *arguments).code == 0
         return json.loads((tmp_path / "reports/run.json").read_text())["settings"]["seed"]
 
-    (tmp_path / ".env").write_text("PIPELINE_SEED=1\nPIPELINE_INPUT=\n")
+    (tmp_path / ".env").write_bytes(b"# caf\xe9\nexport PIPELINE_SEED=${NONE:-1} # mine\nPIPELINE_INPUT=\n")
     assert seed() == 1
     monkeypatch.setenv("PIPELINE_SEED", "2")
     assert (seed(), seed("--seed", 3)) == (2, 3)
     monkeypatch.setenv("PIPELINE_SEED", "abc")
     done = run("run")
     assert (done.code, done.err) == (2, "Error: PIPELINE_SEED is 'abc', which is not a whole number.\n")
+    (tmp_path / ".env").write_text("A='1")
+    done = run("run")
+    assert (done.code, "line 1 is not NAME=value or lacks a closing quote" in done.err) == (2, True)
 
 
 def test_a_failure_is_one_sentence_with_a_code_of_its_kind_and_changes_nothing(run, tmp_path, sample) -> None:

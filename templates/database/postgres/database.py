@@ -12,10 +12,9 @@ from psycopg import sql as SQL  # noqa: N812
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings
 
 from .errors import DatabaseError
-from .settings import Settings
+from .settings import FromEnvironment, Settings
 
 SCHEMA = "pipeline"  # a schema of its own, so that other programs' tables are not in the way
 # PostgreSQL's type for a column that is neither a number nor text
@@ -48,10 +47,8 @@ ANSWERS = {
 }
 
 
-class Server(BaseSettings):
+class Server(FromEnvironment):
     """The address and the password of the server, from the environment, else from .env."""
-
-    model_config = Settings.model_config
 
     database: SecretStr = SecretStr("")
     # libpq's own name of it, which compose.yaml uses, so that each program in the containers finds it

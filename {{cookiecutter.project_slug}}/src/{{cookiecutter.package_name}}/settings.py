@@ -1,18 +1,38 @@
-"""The settings of a run: from the command line, else from the environment, else from .env."""
+"""The settings of a run: from the command line, else from the environment, else from .env as Compose reads it."""
 
 import sys
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from .dotenv import entries, read
 from .errors import SettingError
 
+PREFIX = "PIPELINE_"
 
-class Settings(BaseSettings):
-    """Each field can be set as `PIPELINE_<FIELD>`; paths are relative to the working directory."""
 
-    model_config = SettingsConfigDict(env_prefix="PIPELINE_", env_file=".env", env_ignore_empty=True, extra="ignore")
+class FromEnvironment(BaseSettings):
+    """Each field can be set as `PIPELINE_<FIELD>` in the environment, else in .env; an empty value is none."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, the first that wins first. Raises SettingError if .env cannot be read."""
+        dotenv = EnvSettingsSource(settings_cls)
+        dotenv.env_vars = {name.lower(): value for name, value in _dotenv().items() if value}
+        return init_settings, env_settings, dotenv
+
+
+class Settings(FromEnvironment):
+    """The fields of a run; paths are relative to the working directory."""
 
     input: str | None = Field(None, description="A CSV or Parquet file, a folder of them, or a SELECT query")
     models: Path = Field(Path("models"), description="The folder for the model")
@@ -33,6 +53,20 @@ def load(**given: object) -> Settings:
         plain = {"int_parsing": "is not a whole number", "float_parsing": "is not a number"}
         reason = plain.get(first["type"]) or first["msg"].removeprefix("Input ")
         raise SettingError(f"{name} is {first['input']!r}, which {reason}.") from None
+
+
+def _dotenv() -> dict[str, str]:
+    """Return the settings in .env of the working directory. Raises SettingError for a fault in one of the pipeline."""
+    try:
+        found = [*entries(read(Path(".env")))]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingError(f".env cannot be read: {error.strerror}.") from None
+    for entry in found:
+        if entry.fault and (entry.name.startswith(PREFIX) or not entry.name):
+            raise SettingError(f".env cannot be read: line {entry.line} {entry.fault}. Correct that line.")
+    return {entry.name: entry.value for entry in found if entry.value is not None}
 
 
 def require_current_packages() -> None:
