@@ -98,8 +98,9 @@ def resolve(requirements: set[tuple[str, str]], python: str, pinned: str, option
         locks.mkdir()
         Path(folder, "pyproject.toml").write_text(project, encoding="utf-8")
         (locks / "lab.txt").write_text(pinned, encoding="utf-8")
-        command = [sys.executable, str(TREE / "docker/lock.py"), *options]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-c", "import lock, sys; lock.main(sys.argv[2:], sys.argv[1])", python, *options]
+        path = {"PYTHONPATH": str(TREE / "docker")}
+        subprocess.run(command, cwd=folder, env=os.environ | path, check=True, stdout=subprocess.DEVNULL)
         return {name: blocks((locks / f"{name}.txt").read_text(encoding="utf-8")) for name in lists}
 
 

@@ -65,7 +65,7 @@ def measure(project: Path, build: list[str], rounds: int) -> dict[str, float]:
     def add() -> float:
         pyproject = project / "pyproject.toml"
         pyproject.write_text(pyproject.read_text().replace('    "typer', f'    "{next(packages)}",\n    "typer', 1))
-        subprocess.run([sys.executable, "docker/lock.py"], cwd=project, check=True, capture_output=True)
+        timed("docker", "compose", "run", "--rm", "lock", cwd=project)
         return timed(*build, cwd=project)
 
     kept = [lock.read_text() for lock in locks]

@@ -6,6 +6,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR {{ lab.folder }}
+# System libraries and compilers that packages need, in lab
+# hadolint ignore=DL3008
+# RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+
 # Python {{ cookiecutter.python_version }}: the base image's own, else one that uv downloads
 ARG UV_PYTHON_INSTALL_MIRROR
 ARG UV_CACHE_DIR=/root/.cache/uv

@@ -94,6 +94,12 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a lock with an address", "requirements/lab.txt", "# This", "--index-url https://index.example\n# This"),
         Defect("a base that is behind", "requirements/base.txt", "{% include", "older==0.0.1\n{% include"),
     ],
+    "test_no_broken_file_ends_in_a_traceback": [
+        Defect("a broken file that ends in a traceback", "docker/lock.py", "except ValueError as", "except KeyError as")
+    ],
+    "test_what_no_image_can_install_is_refused_by_name": [
+        Defect("a lock of wheels for other machines", "docker/lock.py", "--require-hashes --target", "--help --target"),
+    ],
     "short_names_match": [Defect("a short name that does something else", "Makefile", "run --rm test", "run test")],
     "choices_show": [
         Defect("another author", "pyproject.toml", "{{ cookiecutter.__author_name }}", "Somebody"),

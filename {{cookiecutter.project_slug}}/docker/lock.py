@@ -2,9 +2,12 @@
 
 Both images share the layer of requirements/base.txt: an older process.txt, kept until a version in it changes, so that
 adding a package is quick. Versions stay unless pyproject.toml, --upgrade or --upgrade-package NAME asks for others.
-`--add NAME` adds a package to pyproject.toml first, under lab.
+`--add NAME` adds a package to pyproject.toml first, under lab. What the images could not install is refused.
 """
 
+import json
+import os
+import platform
 import re
 import shutil
 import subprocess
@@ -12,46 +15,121 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import NoReturn
 
 PROJECT, LOCKS = Path("pyproject.toml"), Path("requirements")
-COMPILE = "uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate --no-python-downloads"
-AGAIN = ("--custom-compile-command", "docker compose run --rm lock")
+PYTHON, INDEX = "{}.{}".format(*sys.version_info), os.environ.get("EXTRA_INDEX", "")
+# Wheels only, except for packages that pyproject.toml names in tool.uv.no-binary-package
+COMPILE = "uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate --only-binary :all:"
+INSTALL = "uv pip install --quiet --dry-run --no-deps --require-hashes --target none --only-binary :all: --requirements"
+AGAIN = ("--no-python-downloads", "--custom-compile-command", "docker compose run --rm lock")
+
+ASKED, SOURCE = r"^\.(?:project\.dependencies|dependency-groups\.lab) = (\w[\w.-]*+)?", r"^\.tool\.uv\.sources\.(\S+)"
+REFUSED = {  # as flat() shows it: why
+    rf"{ASKED}.*(?:\+\w+:|ssh:|git@|\.git\b)|{SOURCE}\.git = ": "{} comes from Git, where it has no hash. Ask for a "
+    "release, or for the https:// address of a wheel.",
+    rf"{ASKED}(?:[^@\n]*@ *(?!https?:)\S|[.~]*/(?!/))|{SOURCE}\.(?:path|workspace|url) = (?!https?:)": "{} is on a "
+    "local path, which no build sees. Move its code to src/, or ask for the https:// address of a wheel.",
+    rf"{SOURCE}\.index = {'(?!extra$)' if INDEX else ''}|^\.tool\.uv\.(?:pip\.)?(index|extra-index|find-links)\b": "no "
+    "build reads an index from pyproject.toml. Write its address into .env as EXTRA_INDEX, and only its name, "
+    '"extra", into [tool.uv.sources].',
+}
 
 
 def versions(lock: Path) -> set[str]:
     """Return the `name==version` of each package in a lock; none if it does not exist yet."""
-    return set(re.findall(r"(?m)^\w\S*", lock.read_text(encoding="utf-8"))) if lock.exists() else set()
+    return set(re.findall(r"(?m)^\w\S*", lock.read_text("utf-8", "replace"))) if lock.exists() else set()
 
 
-def main(options: list[str]) -> None:
-    """Write both locks and say what changed, or leave everything as it is and exit with one sentence."""
-    before, made = PROJECT.read_bytes(), dict[str, bytes]()
+def flat(part: object, keys: str = "") -> str:
+    """Return a line for each value of a TOML document, with the keys that lead to it."""
+    if isinstance(part, dict):
+        return "".join(flat(value, f"{keys}.{key}") for key, value in part.items())
+    return "".join(flat(value, keys) for value in part) if isinstance(part, list) else f"{keys} = {part}\n"
+
+
+def stop(why: str) -> NoReturn:
+    """Exit with a sentence, before anything is written."""
+    sys.exit(f"The locks are unchanged: {why}")
+
+
+def refuse(document: dict) -> None:
+    """Stop if a document asks for what the images could not install."""
+    for pattern, why in REFUSED.items():
+        if found := re.search(pattern, flat(document), re.MULTILINE):
+            stop(why.format(next(filter(None, found.groups()), "a package")))
+
+
+def uv(folder: str, command: str, *more: str, typed: str = "", also: int = 0, **settings: str) -> None:
+    """Run uv in a folder; show its error and stop unless it exits with 0 or `also`."""
+    line, settings = [*command.split(), *more], {**os.environ, **settings}
+    done = subprocess.run(line, cwd=folder, input=typed, env=settings, capture_output=True, encoding="utf-8")
+    if done.returncode in (0, also):
+        return
+    print(done.stderr, end="", file=sys.stderr)
+    if found := re.search(r"Because (\S+==\S+) has no .*wheels|Wheels are \w+ for `(\S+)`", done.stderr):
+        what = found[1] or f"each version of {found[2]} that pyproject.toml allows"
+        stop(
+            f"{what} has no wheel for Python {PYTHON} on {platform.system()} {platform.machine()}. Ask for another "
+            'version, or have it built from source: see "Add a system library or a compiler" in README.md.'
+        )
+    if "Building source distributions is disabled" in done.stderr:  # as there are no dependencies that it could read
+        stop('in pyproject.toml, [project] must have a list of dependencies, such as "polars>=2".')
+    sys.exit("The locks are unchanged because of the error above.")
+
+
+def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
+    """Make the new files in a folder, say what changed, and return the content of each."""
+    made, copy = dict[Path, bytes](), Path(shutil.copytree(LOCKS, folder, dirs_exist_ok=True), PROJECT)
+    copy.write_bytes(PROJECT.read_bytes().decode("utf-8-sig").encode())
+    if options[:1] == ["--add"]:
+        refuse({"dependency-groups": {"lab": options[1:]}})
+        uv(folder, "uv add --quiet --frozen --no-python-downloads --group lab", *options[1:])
+        made[PROJECT], options = copy.read_bytes(), []
+    document = tomllib.loads(copy.read_text(encoding="utf-8"))
+    refuse(document)
+    asked = "\n".join(re.findall(r"(?m)^\.project\.dependencies = (.*)", flat(document)))
+    uv(folder, "uv pip compile --quiet --no-deps --offline -", typed=asked, also=1)  # to read them, not to find them
+    if INDEX:  # explicit: for the packages that name it, and no other
+        with copy.open("a", encoding="utf-8") as file:
+            file.write(f'\n[[tool.uv.index]]\nname = "extra"\nurl = {json.dumps(INDEX)}\nexplicit = true\n')
+    new = set[str]()
+    for name, wanted in {"lab.txt": ["--group", "lab", *options], "process.txt": []}.items():
+        lock = Path(folder, name)  # uv keeps the versions in it
+        uv(folder, COMPILE, *AGAIN, *wanted, "--python-version", python, "--output-file", name)
+        uv(folder, f"{INSTALL} {name} --python-version {python}", UV_INDEX=INDEX, UV_INDEX_STRATEGY="unsafe-best-match")
+        old, new = versions(LOCKS / name), versions(lock)
+        print(f"requirements/{name}: {len(new)} packages, {len(new - old)} new or changed")
+        print(*[f"  {'+' if each in new else '-'} {each}\n" for each in sorted(old ^ new)], sep="", end="")
+        made[LOCKS / name] = lock.read_bytes()
+        Path(folder, "process.txt").write_bytes(made[LOCKS / name])  # so that process takes the versions of lab
+    if not set() < versions(LOCKS / "base.txt") <= new:
+        made[LOCKS / "base.txt"] = made[LOCKS / "process.txt"]
+    return made
+
+
+def main(options: list[str], python: str = PYTHON) -> None:
+    """Write both locks, or leave everything as it is and exit with one sentence; `python` is the images' version."""
+    made: dict[Path, bytes] = {}
+    if "--help" in options:
+        sys.exit(__doc__)
     try:
-        if options[:1] == ["--add"]:
-            subprocess.run(["uv", "add", "--quiet", "--frozen", "--group", "lab", *options[1:]], check=True)
-            options = []
-        python = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["requires-python"]
-        oldest = re.findall(r"\d+\.\d+", python)[0]  # of ">=3.13" and of ">=3.13,<3.15"
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copytree(LOCKS, folder, dirs_exist_ok=True)
-            for name, wanted in {"lab.txt": ["--group", "lab", *options], "process.txt": []}.items():
-                lock = Path(folder, name)  # uv keeps the versions in it
-                command = [*COMPILE.split(), "--python-version", oldest, *AGAIN, *wanted, "--output-file", str(lock)]
-                subprocess.run(command, check=True)
-                old, new = versions(LOCKS / name), versions(lock)
-                print(f"requirements/{name}: {len(new)} packages, {len(new - old)} new or changed")
-                print(*[f"  {'+' if each in new else '-'} {each}\n" for each in sorted(old ^ new)], sep="", end="")
-                made[name] = lock.read_bytes()
-                Path(folder, "process.txt").write_bytes(made[name])  # so that process takes the versions of lab
-            if not set() < versions(LOCKS / "base.txt") <= new:
-                made["base.txt"] = made["process.txt"]
-    except subprocess.CalledProcessError:  # uv has said why
-        PROJECT.write_bytes(before)
-        sys.exit("The locks are unchanged because of the error above.")
-    for name, content in made.items():
-        (LOCKS / f"{name}.partial").write_bytes(content)
-    for name in made:
-        (LOCKS / f"{name}.partial").replace(LOCKS / name)
+            made = make(folder, options, python)
+        for file, content in made.items():
+            file.with_suffix(".partial").write_bytes(content)
+        for file in made:
+            file.with_suffix(".partial").replace(file)
+    except (UnicodeDecodeError, RecursionError):
+        stop("pyproject.toml is not TOML in UTF-8. Save it in this encoding.")
+    except ValueError as error:
+        stop(f"pyproject.toml is not valid TOML: {error}. Correct it there.")
+    except KeyboardInterrupt:
+        stop("you interrupted it.")
+    except OSError as error:
+        for file in made:
+            file.with_suffix(".partial").unlink(missing_ok=True)
+        stop(f"{error.filename}: {error.strerror}.")
 
 
 if __name__ == "__main__":
