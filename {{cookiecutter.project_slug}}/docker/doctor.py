@@ -45,10 +45,10 @@ FROM = rf"{LABEL}=([^,]*)"
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
-def ask(command: str) -> tuple[str, str]:
+def ask(command: str, sent: bytes = b"") -> tuple[str, str]:
     """Return what a docker command answers, or nothing and its complaint."""
     try:
-        done = run(["docker", *command.split()], cwd=FOLDER, capture_output=True, timeout=30, check=False)
+        done = run(["docker", *command.split()], cwd=FOLDER, input=sent, capture_output=True, timeout=30, check=False)
     except (OSError, TimeoutExpired):
         return "", f"`docker {command.split()[0]}` does not answer"
     if done.returncode == 0:

@@ -14,4 +14,4 @@ def _database() -> Findings:
         yield wrong, f"Put that one back, or type the new one into {change}. {restart}"
 
 
-CHECKS.append(("database", not FAULT, _database))
+CHECKS.append(("database", not FAULT[0], _database))
