@@ -1,0 +1,64 @@
+"""Inputs as people have them, in the production image: broken, untidy, unreadable and large ones."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from summary import FIGURES
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+FUZZ = Path(__file__).with_name("fuzz_inputs.py")
+
+
+def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None:
+    command = "docker compose run --rm --no-TTY --entrypoint python process -".split()
+    with FUZZ.open() as script:
+        done = subprocess.run(
+            [*command, default.package], cwd=default.path, stdin=script, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    FIGURES.append(
+        ", ".join(f"{name}: {count}" for name, count in counts.items()).join(("Odd tables and folders; ", ""))
+    )
+    assert (counts["tracebacks"], counts["long"], counts["silent"]) == (0, 0, 0), done.stderr
+    assert counts["inputs"] > counts["refusals"] > 100
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_somebody_else_is_refused(default) -> None:
+    closed = default.path / "data/closed"
+    closed.mkdir()
+    (closed / "p.csv").write_text("x")
+    closed.chmod(0o700)
+    os.chown(closed, 4321, 4321)
+    for path in ("data", "data/closed", "data/closed/p.csv"):
+        said = default.compose("run", "--rm", "process", "check", "--input", path, code=3)
+        assert "cannot be read: permission denied. `python3 docker/doctor.py` finds files of other owners." in said
+
+
+PEAK = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, "-m", *sys.argv[1:]], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
+
+
+def test_a_large_input_takes_memory_of_six_times_its_size(default) -> None:
+    """Above what the libraries themselves take; no warning of one is shown."""
+    header, _, rows = (default.path / "src" / default.package / "sample/penguins.csv").read_text().partition("\n")
+    peaks, sizes = [], []
+    for times in (1, 1000):
+        large = default.path / "data/large.csv"
+        large.write_text(f"{header}\n{rows * times}")
+        command = ("run", "--rm", "--entrypoint", "python", "process", "-c", PEAK, default.package, "run")
+        said = default.compose(*command, "--input", "data/large.csv")
+        assert f"{344 * times} rows from data/large.csv" in said
+        assert "warning" not in said.lower()
+        peaks.append(int(said.split()[-1]))
+        sizes.append(large.stat().st_size)
+    FIGURES.append(f"{sizes[1] / 1e6:.0f} MB of CSV take {(peaks[1] - peaks[0]) / 1e6:.0f} MB more than the sample")
+    assert peaks[1] - peaks[0] < 6 * sizes[1]
