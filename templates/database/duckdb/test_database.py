@@ -4,6 +4,7 @@ FILES = {
     "as in the sample": b"",
     "missing cells": b"Adelie,Torgersen,NA,18.7,181,,,2007\nGentoo,Biscoe,,15.1,NA,5000.0,NA,2008\n",
     "numbers in other forms": b"Adelie,Torgersen,4e1,18,+181,3750.0,male,2007\n",
+    "numbers of other programs": b"Adelie,Torgersen,NaN,18.7,181,3.75e3,male,2007.0\n",
     "quotes": b'"Adelie","Torgersen","39.1",18.7,181,3750,"male","2007"\n',
     "nothing but missing cells": b"Adelie,Torgersen,NA,NA,NA,NA,NA,2007\n",
 }
@@ -21,6 +22,12 @@ def test_a_query_of_a_file_gives_what_the_file_gives(run, tmp_path, content) -> 
     assert data.read("FROM 'in*/*.csv' -- don't stop here")[0].equals(rows)
     rows.write_parquet("mine.parquet")
     assert data.read("FROM 'mine.parquet'")[0].equals(rows)
+
+
+def test_a_query_of_a_file_in_another_form_gives_what_the_file_gives(run, tmp_path) -> None:
+    text = data.SAMPLE.read_text().replace(",", ";").replace(".", ",")
+    (tmp_path / "mine.csv").write_text(text)
+    assert data.read("SELECT * FROM 'mine.csv'")[0].equals(data.read("mine.csv")[0])
 
 
 def test_text_of_the_schema_stays_text(run, tmp_path) -> None:

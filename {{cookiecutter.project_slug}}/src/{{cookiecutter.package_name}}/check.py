@@ -69,9 +69,9 @@ def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
         return SCHEMA.validate(rows)
     except SchemaError as error:
         row, count = _where(error, rows)
-        name = error.schema.name if error.schema.name in COLUMNS and error.schema is not SCHEMA else None
-        value = None if row is None or name is None else rows[name][row]
-        raise _wrong(source, row, name, _reason(error, value), count) from None
+        where = error.schema.name if error.schema.name in COLUMNS and error.schema is not SCHEMA else None
+        value = None if row is None or where is None else rows[where][row]
+        raise _wrong(source, row, where, _reason(error, value), count) from None
 
 
 def _wrong(source: object, row: int | None, column: str | None, reason: str, count: int) -> ValueRangeError:

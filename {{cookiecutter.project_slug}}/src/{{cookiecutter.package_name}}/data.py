@@ -75,7 +75,7 @@ def _files(path: Path) -> list[Path]:
             problem = "does not end in .csv or .parquet" if path.is_file() else "is neither a file nor a folder"
             raise InputError(f"{short(path)} {problem}. Convert the data, or choose another input.")
         return [path]
-    found, hidden, others, seen = [], [], [], set()
+    found, hidden, others, seen = list[Path](), list[Path](), list[Path](), set[tuple[int, int]]()
     for folder, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
         here = Path(folder).stat()
         if (here.st_dev, here.st_ino) in seen:  # a link to a folder above it
@@ -107,7 +107,7 @@ def _require_visible(path: Path) -> None:
             raise InputError(f"{short(path)} {where}. Copy the file there instead.") from None
         remedy = f"put it there and write data/{short(path.name)}"
         raise InputError(f"{short(path)} does not exist. Containers see only data/: {remedy}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: it has a character that no path has
         _refuse(error, path)
 
 
@@ -115,4 +115,4 @@ def _refuse(error: OSError | ValueError, path: Path | None = None) -> NoReturn:
     """Raise InputError for a path that cannot be read."""
     reason = (getattr(error, "strerror", None) or str(error)).lower()
     remedy = "`python3 docker/doctor.py` finds files of other owners"
-    raise InputError(f"{short(path or error.filename)} cannot be read: {reason}. {remedy}.") from None
+    raise InputError(f"{short(path or getattr(error, 'filename', ''))} cannot be read: {reason}. {remedy}.") from None

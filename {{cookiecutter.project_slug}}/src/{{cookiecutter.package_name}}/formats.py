@@ -48,7 +48,7 @@ def read_file(path: Path, shown: str, added: dict[str, str | None]) -> tuple[pl.
         raise EmptyError(f"{shown} is empty. Choose an input that has rows.")
     try:
         if path.suffix.lower() == ".parquet":
-            frame, notes = pl.read_parquet(content), []
+            frame, notes = pl.read_parquet(content), list[str]()
         else:
             frame, notes = _read_csv(content, shown, list(added))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
