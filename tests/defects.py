@@ -16,7 +16,7 @@ class Defect(NamedTuple):
     new: str
 
 
-PARSER = "src/{{cookiecutter.package_name}}/dotenv.py"
+PARSER = "src/{{cookiecutter.package_name}}/env_file.py"
 
 # What catches them: a check of checks.py, or a test
 DEFECTS: dict[str, list[Defect]] = {

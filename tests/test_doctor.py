@@ -510,5 +510,5 @@ def test_gpus_are_missed_only_if_env_asks_for_them(bake, tmp_path, accelerator) 
 
 def test_the_doctor_needs_nothing_newer_than_python_3_9(made) -> None:
     command = [Path(sys.executable).parent / "ruff", "check", "--isolated", "--no-cache", "--target-version", "py39"]
-    parser = next((made.path / "src").glob("*/dotenv.py"))
+    parser = next((made.path / "src").glob("*/env_file.py"))
     subprocess.run([*command, "docker/doctor.py", "docker/setup.py", parser], cwd=made.path, check=True)

@@ -1,5 +1,6 @@
 """Copies of a project on one machine are strangers to each other, and nothing changes that nobody changed."""
 
+import functools
 import re
 import shutil
 import subprocess
@@ -158,7 +159,8 @@ def test_the_lab_comes_up_when_the_database_refuses_its_password(bake, tmp_path)
         assert "The database has another password than POSTGRES_PASSWORD" in said
         assert "db keeps the password it was made with" in " ".join(found.split())
         (command,) = set(re.findall("`(docker compose exec [^`]*)`", said + found))
-        programs.shell(made.path, command, typed=f"new{password}\n" * 2)
+        typed = functools.partial(programs.shell, made.path, typed=f"new{password}\n" * 2)
+        shown.run(typed, shown.documents(made.path), command)
         made.compose("up", "--wait", "--force-recreate")
         assert "344 rows" in made.compose("run", "--rm", "process", "check", "--input", "TABLE penguins")
         assert "No problems found." in made.run("python3", "docker/doctor.py")

@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from stack import INSIDE, Stack, project
 from summary import FIGURES
+from template import CHOICES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -26,6 +28,28 @@ def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None
     )
     assert (counts["tracebacks"], counts["long"], counts["silent"]) == (0, 0, 0), done.stderr
     assert counts["inputs"] > counts["refusals"] > 100
+
+
+def test_each_form_of_a_table_and_each_rule_is_told_apart(default) -> None:
+    run_inside(default, "check", "forms")
+
+
+@pytest.mark.parametrize("database", CHOICES["database"])
+def test_a_query_can_have_any_form(bake, tmp_path, database) -> None:
+    made = project(bake, tmp_path, database=database)
+    try:
+        run_inside(made, "queries")
+    finally:
+        made.remove()
+
+
+def run_inside(stack: Stack, *names: str) -> None:
+    """Run tests for which a project is not the place: they concern what it does, not what its owner may change."""
+    files = [f"tests/test_{name}.py" for name in names]
+    for name, file in zip(names, files, strict=True):
+        text = (INSIDE / f"{name}.py").read_text(encoding="utf-8")
+        (stack.path / file).write_text(text.replace("my_project", stack.package), encoding="utf-8")
+    stack.compose("run", "--rm", "test", *files)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")

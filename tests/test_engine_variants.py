@@ -203,12 +203,13 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
     stack.proved.append("locks: as it would make them")
 
 
-# What needs a GPU, new locks, a terminal of JupyterLab, or a machine without Docker: tests of their own run these
-# commands, and a complete run fails if one is not run.
+# What needs a GPU, new locks, a new password, a terminal of JupyterLab, or a machine without Docker: tests of their own
+# run these commands, and a complete run fails if one is not run.
 ELSEWHERE = (
     "docker compose run --rm --entrypoint nvidia-smi",
     "docker compose run --rm lock --upgrade",
     "docker compose run --rm lock --add",
+    'docker compose exec db psql --username pipeline --command "',
     "git init",
     "pre-commit install",
     "PYTHONPATH=",

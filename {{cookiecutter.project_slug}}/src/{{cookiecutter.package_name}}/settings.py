@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .dotenv import entries, read
+from .env_file import entries, read
 from .errors import SettingError
 
 PREFIX = "PIPELINE_"

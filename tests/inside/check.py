@@ -5,9 +5,8 @@ from datetime import date, datetime, time
 import pandera.polars as pa
 import polars as pl
 import pytest
-
-from {{ cookiecutter.package_name }} import check, errors
-from {{ cookiecutter.package_name }}.convert import commas, convert
+from my_project import check, errors
+from my_project.convert import commas, convert
 
 NOON = datetime(2024, 1, 31, 12)
 
