@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from stack import INSIDE, Stack, project
@@ -12,20 +11,16 @@ from template import CHOICES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-FUZZ = Path(__file__).with_name("fuzz_inputs.py")
-
 
 def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None:
     command = "docker compose run --rm --no-TTY --entrypoint python process -".split()
-    with FUZZ.open() as script:
+    with (INSIDE / "fuzz.py").open() as script:
         done = subprocess.run(
             [*command, default.package], cwd=default.path, stdin=script, capture_output=True, text=True, check=False
         )
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])
-    FIGURES.append(
-        ", ".join(f"{name}: {count}" for name, count in counts.items()).join(("Odd tables and folders; ", ""))
-    )
+    FIGURES.append("Odd tables and folders: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     assert (counts["tracebacks"], counts["long"], counts["silent"]) == (0, 0, 0), done.stderr
     assert counts["inputs"] > counts["refusals"] > 100
 

@@ -1,5 +1,6 @@
 """Write results: all of them or none, so that the last good ones stay until the new ones are complete."""
 
+import errno
 import io
 import os
 import tempfile
@@ -53,5 +54,6 @@ def _refused(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = f"Cannot write {path}: {(error.strerror or str(error)).lower()}"
-        remedy = "Run `python3 docker/doctor.py`" if isinstance(error, PermissionError) else "Free some space"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Free some space" if full else "Run `python3 docker/doctor.py`, or choose another folder"
         raise OutputError(f"{reason}. {remedy}; the last results are unchanged.") from None
