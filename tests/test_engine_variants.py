@@ -16,6 +16,7 @@ from template import CHOICES, LOCAL, SHAPING, covering, name, variants
 pytestmark = pytest.mark.usefixtures("engine")
 
 ENVIRONMENT = (INSIDE / "environment.py").read_text()
+OPENED: set[str] = set()  # dev containers: most variants have the same one
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -250,10 +251,15 @@ def test_services_stop_in_time_and_the_dev_container_opens(stack, devcontainer) 
     for service, container in containers.items():
         code = stack.run("docker", "inspect", "--format", "{{.State.ExitCode}}", container).strip()
         assert code in ("0", "143"), service
+    stack.proved.append(f"{len(containers)} services stopped in time")
+    container = (stack.path / ".devcontainer/devcontainer.json").read_text().replace(stack.path.name, "")
+    if container in OPENED:
+        return
+    OPENED.add(container)
     stack.compose("down")
     stack.run(devcontainer, "up", "--workspace-folder", ".")
     command = ("python", "-c", f"import sys, {stack.package} as p; print(sys.prefix, p.__file__)")
     said = stack.run(devcontainer, "exec", "--workspace-folder", ".", *command)
     assert "/opt/venv " in said
     assert f"/src/{stack.package}/__init__.py" in said
-    stack.proved.append(f"{len(containers)} services stopped in time, dev container opened")
+    stack.proved.append("dev container opened")

@@ -97,8 +97,10 @@ def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
     for name, wanted in {"lab.txt": ["--group", "lab", *options], "process.txt": []}.items():
         lock = Path(folder, name)  # uv keeps the versions in it
         uv(folder, COMPILE, *AGAIN, *wanted, "--python-version", python, "--output-file", name)
-        uv(folder, f"{INSTALL} {name} --python-version {python}", UV_INDEX=INDEX, UV_INDEX_STRATEGY="unsafe-best-match")
         old, new = versions(LOCKS / name), versions(lock)
+        if old != new:
+            install = f"{INSTALL} {name} --python-version {python}"
+            uv(folder, install, UV_INDEX=INDEX, UV_INDEX_STRATEGY="unsafe-best-match")
         print(f"requirements/{name}: {len(new)} packages, {len(new - old)} new or changed")
         print(*[f"  {'+' if each in new else '-'} {each}\n" for each in sorted(old ^ new)], sep="", end="")
         made[LOCKS / name] = lock.read_bytes()
