@@ -63,9 +63,10 @@ def test_compose_reads_every_variant_with_every_profile(bake, compose_client) ->
 @pytest.mark.parametrize("accelerator", [choice for choice in CHOICES["accelerator"] if choice == "nvidia"])
 def test_a_gpu_and_an_override_file_go_together(bake, compose_client, tmp_path, accelerator) -> None:
     made = shutil.copytree(bake(accelerator=accelerator).path, tmp_path / "made")
+    more = {"api"} if bake().context["deploy"] == "api" else set()
     (made / "compose.override.yaml").write_text("services: {lab: {environment: {MINE: here}}}")
     env = (made / ".env").read_text()
-    for hardware, asking in (("cpu", set()), ("", set()), ("gpu", {"lab", "process", "test"})):
+    for hardware, asking in (("cpu", set()), ("", set()), ("gpu", {"lab", "process", "test"} | more)):
         (made / ".env").write_text(env.replace("ACCELERATOR=cpu", f"ACCELERATOR={hardware}"))
         services = json.loads(run(made, "docker", "compose", "--profile", "*", "config", "--format", "json"))[
             "services"

@@ -21,8 +21,8 @@ ADDRESSES = [  # what can be opened: name, setting of its port, path
     ("{{ address.name }}", "{{ address.port }}", "{{ address.path }}"),
 #% endfor
 ]
-ENV_FILE = runpy.run_path(str(Path(__file__).resolve().parents[1] / "src/{{ cookiecutter.package_name }}/env_file.py"))
-read, settings, entries = (ENV_FILE[name] for name in ("read", "settings", "entries"))
+PARSER = Path(__file__).resolve().parents[1] / "src/{{ cookiecutter.package_name }}/env_file.py"
+read, settings, entries = map(runpy.run_path(str(PARSER)).__getitem__, ("read", "settings", "entries"))
 EMPTY = re.compile(r"""([=:]\s*?)(?:(["'])\2)?(\s*)\Z""")  # at the end of a setting as it is written
 TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership: macOS, Windows, Docker Desktop
 
