@@ -25,6 +25,7 @@ INSTALL = "uv pip install --quiet --dry-run --no-deps --require-hashes --target 
 AGAIN = ("--no-python-downloads", "--custom-compile-command", "docker compose run --rm lock")
 
 ASKED, SOURCE = r"^\.(?:project\.dependencies|dependency-groups\.lab) = (\w[\w.-]*+)?", r"^\.tool\.uv\.sources\.(\S+)"
+NOT_TOML = (UnicodeDecodeError, RecursionError)
 REFUSED = {  # as flat() shows it: why
     rf"{ASKED}.*(?:\+\w+:|ssh:|git@|\.git\b)|{SOURCE}\.git = ": "{} comes from Git, where it has no hash. Ask for a "
     "release, or for the https:// address of a wheel.",
@@ -122,7 +123,7 @@ def main(options: list[str], python: str = PYTHON) -> None:
             file.with_suffix(".partial").write_bytes(content)
         for file in made:
             file.with_suffix(".partial").replace(file)
-    except (UnicodeDecodeError, RecursionError):
+    except NOT_TOML:
         stop("pyproject.toml is not TOML in UTF-8. Save it in this encoding.")
     except ValueError as error:
         stop(f"pyproject.toml is not valid TOML: {error}. Correct it there.")

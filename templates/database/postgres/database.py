@@ -45,6 +45,7 @@ ANSWERS = {
     "database .*not exist": "The server has no database of that name. Correct the end of PIPELINE_DATABASE in .env.",
     "invalid |could not parse|not found|unrecognized": UNREADABLE,
 }
+INVALID = (psycopg.Error, ValueError)  # ValueError: a host or text that cannot be encoded
 
 
 class Server(FromEnvironment):
@@ -141,7 +142,7 @@ def _connect() -> psycopg.Connection:
         own = ("db", "pipeline", server.password.get_secret_value())
         used = tuple(options.get(name) for name in ("host", "user", "password"))
         raise DatabaseError(CHANGED if used == own else REFUSED) from None
-    except (psycopg.Error, ValueError):  # ValueError: a host or text that cannot be encoded
+    except INVALID:
         raise DatabaseError(UNREADABLE) from None
 
 

@@ -18,6 +18,7 @@ from .schema import COLUMNS
 
 NAMES = re.compile(r"(?i)\.(parquet|(csv|tsv)(\.gz|\.bz2|\.xz)?)$")
 COMPRESSED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\0": lzma.decompress}
+DAMAGED = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
 FOREIGN = {  # how files begin that are called a table and are something else
     rb"\s*<(!doctype|html|\?xml)": "is a web page or XML. Download the data itself",
     rb"version https://git-lfs": "is a pointer of Git LFS, not the data. Run `git lfs pull`",
@@ -39,7 +40,7 @@ def read_file(path: Path, shown: str, added: dict[str, str | None]) -> tuple[pl.
     try:
         for begin, decompress in COMPRESSED.items():
             content = decompress(content) if content.startswith(begin) else content
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error):
+    except DAMAGED:
         raise InputError(f"{shown} cannot be decompressed: it is damaged or cut off. Copy it again.") from None
     for begin, problem in FOREIGN.items():
         if re.match(begin, content[:200], re.IGNORECASE):
