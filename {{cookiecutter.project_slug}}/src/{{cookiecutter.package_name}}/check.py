@@ -53,7 +53,7 @@ def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
     types = {name: COLUMNS[name].dtype.type for name in require(frame.columns, source)}
     comma = commas([frame[name] for name, dtype in types.items() if dtype.is_numeric()])
     if comma:
-        log.warning("%s: commas in numbers are %s.", source, "decimal" if comma == "decimal" else "between thousands")
+        log.warning("%s: commas in numbers are %s.", source, comma)
     typed = []
     for name, dtype in types.items():
         try:
@@ -95,9 +95,7 @@ def _not_of_type(value: object, dtype: pl.DataType, comma: str) -> str:
         kind = f"one of: {listed(dtype.categories)}"
     advice = ""
     if isinstance(value, str) and dtype.is_numeric() and re.fullmatch(r"\D?\d+([^\w]\d+)+", value.strip()):
-        others = (
-            f", as commas are {'decimal' if comma == 'decimal' else 'between thousands'} elsewhere" if comma else ""
-        )
+        others = f", as commas are {comma} elsewhere" if comma else ""
         advice = f"{others}; write it with a decimal point, and with nothing between thousands"
     return f"{_shown(value)} is not {kind}{advice}"
 
@@ -143,10 +141,6 @@ def _reason(error: SchemaError, value: object) -> str:
 
 def _limit(value: object) -> object:
     """Return a limit of a rule as messages show it."""
-    return (
-        "any number of"
-        if value is None
-        else value
-        if isinstance(value, str) or not isinstance(value, Collection)
-        else listed(value)
-    )
+    if value is None:
+        return "any number of"
+    return listed(value) if isinstance(value, Collection) and not isinstance(value, str) else value

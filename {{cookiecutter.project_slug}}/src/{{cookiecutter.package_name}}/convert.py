@@ -14,18 +14,18 @@ TIMES = ["%H:%M:%S%.f", "%H:%M", "%I:%M %p", "%I:%M:%S %p"]
 # Numbers whose commas can only be decimal, or only be between thousands; "3,750" can be both
 CERTAIN = {
     "decimal": r"^[+-]?(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d+)$",
-    "thousands": r"^[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})$",
+    "between thousands": r"^[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})$",
 }
 # All numbers, where that is what commas are
 NUMBER = r"(?i)^[+-]?(\d{1,3}(<\d{3})+|\d+)(>\d+)?(e[+-]?\d+)?$"
 NUMBERS = {
     "decimal": NUMBER.replace("<", r"\.").replace(">", ","),
-    "thousands": NUMBER.replace("<", ",").replace(">", r"\."),
+    "between thousands": NUMBER.replace("<", ",").replace(">", r"\."),
 }
 
 
 def commas(columns: list[pl.Series]) -> str:
-    """Return what commas are in columns of numbers, as far as these are text: decimal, thousands, or "" if unknown."""
+    """Return what commas are in columns of numbers, as far as these are text: one of `CERTAIN`, else ""."""
     texts = [_present(column).drop_nulls() for column in columns if column.dtype == pl.String]
     odd = [text.filter(text.cast(pl.Float64, strict=False).is_null()) for text in texts]
     found = [use for use, form in CERTAIN.items() if any(text.str.contains(form).any() for text in odd)]
@@ -88,8 +88,8 @@ def _moments(text: pl.Series, dtype: pl.DataType) -> pl.Series:
     some = text.drop_nulls()[:100]
     if len(some) == 0:
         return pl.repeat(None, len(text), dtype=dtype, eager=True)
-    best = min(_moment(some, form, dtype).null_count() for form in forms)
-    found = [_moment(text, form, dtype) for form in forms if _moment(some, form, dtype).null_count() == best]
+    unread = {form: _moment(some, form, dtype).null_count() for form in forms}
+    found = [_moment(text, form, dtype) for form in forms if unread[form] == min(unread.values())]
     least = min(each.null_count() for each in found)
     found = [each for each in found if each.null_count() == least]
     for other in found[1:]:
