@@ -17,11 +17,26 @@ from template import ROOT
 pytest_plugins = ["shown", "summary"]
 pytest.register_assert_rewrite("proofs")
 
+ENGINE = ("tests/test_engine_", "tests/test_doctor.py", "tests/test_setup.py")  # files that start containers
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switches of this test run."""
     parser.addoption("--triples", action="store_true", help="build all triples of choices on the engine, not pairs")
     parser.addoption("--write", action="store_true", help="write docs/choices.md anew")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Run each file in one process, and all files that use the engine in the same, as they would disturb each other."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the engine" if file.startswith(ENGINE) else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

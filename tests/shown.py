@@ -69,18 +69,28 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         LEFT_OUT.append(report.nodeid)
 
 
-def never_run(session: pytest.Session) -> list[str]:
-    """Return a sentence for each command that a complete run has not run; nothing for a run of some tests."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note that the run is not complete."""
     every_file = set((session.config.rootpath / "tests").glob("test_*.py"))
-    if {item.path for item in session.items} != every_file or LEFT_OUT:
-        return []
-    missed = EXPECTED.keys() - DONE
-    return [f"{EXPECTED[command]} shows `{command}`, which no test has run" for command in sorted(missed)]
+    LEFT_OUT.extend(file.name for file in every_file - {item.path for item in session.items})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take over what a process of pytest-xdist has noted."""
+    expected, done, left_out = getattr(node, "workeroutput", {}).get("shown", ({}, [], ["a process that died"]))
+    EXPECTED.update(expected)
+    DONE.update(done)
+    LEFT_OUT.extend(left_out)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a complete run that has not run every command."""
-    MISSED.extend(never_run(session) if exitstatus == pytest.ExitCode.OK else [])
+    if hasattr(session.config, "workeroutput"):  # of a process of pytest-xdist
+        session.config.workeroutput["shown"] = (EXPECTED, [*DONE], LEFT_OUT)
+    elif exitstatus == pytest.ExitCode.OK and not LEFT_OUT:
+        missed = sorted(EXPECTED.keys() - DONE)
+        MISSED.extend(f"{EXPECTED[command]} shows `{command}`, which no test has run" for command in missed)
     if MISSED:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -12,6 +12,7 @@ PROVED: list[tuple[Variant, list[str]]] = []  # each variant on the engine, and 
 DURATIONS: Counter[str] = Counter()  # seconds by file
 FIGURES: list[str] = []  # sentences of single tests
 CAUGHT: Counter[str] = Counter()  # deliberate defects by outcome
+TOLD: list[list] = [PROVED, FIGURES, baking.TIMES, baking.VARIANTS]  # what a process of pytest-xdist hands over
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -19,6 +20,19 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     DURATIONS[report.location[0]] += report.duration
     if report.when == "call" and "test_a_defect_is_caught" in report.nodeid:
         CAUGHT[report.outcome] += 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take over what a process of pytest-xdist has gathered; it sends reports by itself."""
+    for own, other in zip(TOLD, getattr(node, "workeroutput", {}).get("told", []), strict=False):
+        own.extend(other)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what this process of pytest-xdist has gathered."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = TOLD
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -30,8 +30,20 @@ RUN_IT = f'shown.run(str, {DOCUMENT!r}, "docker compose build --pull")'
         ("pass", ("-k", "not last"), 0),
         ("pass", ("tests/test_it.py",), 0),
         ("pytest.skip('no engine')", (), 0),
+        (RUN_IT, ("-n", "2"), 0),
+        ("pass", ("-n", "2"), 1),
+        ("pytest.skip('no engine')", ("-n", "2"), 0),
     ],
-    ids=["all run", "one not run", "deselected", "one file only", "skipped"],
+    ids=[
+        "all run",
+        "one not run",
+        "deselected",
+        "one file only",
+        "skipped",
+        "all in two",
+        "one not in two",
+        "skipped in two",
+    ],
 )
 def test_a_command_that_is_never_run_fails_the_run(tmp_path, last, options, code) -> None:
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {Path(shown.__file__).parent}\n")
