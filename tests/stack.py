@@ -1,10 +1,14 @@
 """A generated project on the engine, and what tests read of it."""
 
+import contextlib
 import functools
 import hashlib
 import http.client
+import itertools
 import json
+import os
 import re
+import secrets
 import shutil
 import socket
 import uuid
@@ -14,6 +18,7 @@ import programs
 import websocket
 
 INSIDE = Path(__file__).with_name("inside")
+PORTS = itertools.count(secrets.randbelow(1500))  # none is given twice
 
 
 class Stack:
@@ -148,10 +153,12 @@ def code_cells(notebook: Path) -> list[dict]:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that is not in use, and that no other process of the tests, nor the system, gives away."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    while True:
+        port = 20000 + 1500 * process + next(PORTS) % 1500
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def free_ports(env: Path) -> None:
