@@ -17,7 +17,7 @@ from template import ROOT
 pytest_plugins = ["shown", "summary"]
 pytest.register_assert_rewrite("proofs")
 
-ENGINE = ("tests/test_engine_", "tests/test_doctor.py", "tests/test_setup.py")  # files that start containers
+ENGINE = ("tests/test_engine_", "tests/test_doctor.py")  # files that start containers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -47,7 +47,7 @@ def bakes() -> list[str]:
         return []
     middle = sorted(baking.TIMES)[len(baking.TIMES) // 2] * 1000
     return [
-        f"{len(baking.VARIANTS)} of {len(variants())} variants baked",
+        f"{len(set(map(name, baking.VARIANTS)))} of {len(variants())} variants baked",
         f"{len(baking.TIMES)} bakes in all, with forks and odd answers; {middle:.0f} ms of CPU each (median)",
     ]
 
