@@ -117,7 +117,7 @@ def test_services_are_confined(stack) -> None:
         assert limits["RestartPolicy"]["Name"] == "unless-stopped"  # after a reboot, too
         assert set(limits["LogConfig"]["Config"]) == {"max-size", "max-file"}
     lab = stack.container("lab")
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+    for variable in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "PYTHON_CPU_COUNT"):
         assert f"{variable}={stack.settings['CPUS']}" in lab["Config"]["Env"]
 
 
