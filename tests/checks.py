@@ -68,7 +68,7 @@ def leftovers(name: str, text: str) -> Problems:
     if name.endswith(RAW):
         return
     for number, line in enumerate(text.split("\n"), 1):
-        if re.search(r"cookiecutter[.\[]|\{%|%\}|^\s*#%", line):
+        if re.search(r"cookiecutter[.\[]|\{%|[\s+-]%\}|^\s*#%", line):
             yield f":{number} has a rest of the template: {line.strip()}"
 
 
@@ -204,7 +204,7 @@ def hardened(baked: Baked) -> Problems:
         for key, good in wanted.items():
             if key not in body or not good(body[key]):
                 yield f"service {service} has no good {key}"
-    for service in set(services) - {"lab", "test", "lock", "setup"}:
+    for service in set(services) - {"lab", "test", "adopt", "lock", "setup"}:
         if not services[service].get("read_only"):
             yield f"service {service} can write to its root file system"
         if "healthcheck" not in services[service] and service not in ("process", "doctor", "chown"):  # they end

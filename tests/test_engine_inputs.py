@@ -26,7 +26,7 @@ def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None
 
 
 def test_each_form_of_a_table_and_each_rule_is_told_apart(default) -> None:
-    run_inside(default, "check", "forms")
+    run_inside(default, "check", "forms", "adopt")
 
 
 @pytest.mark.parametrize("database", CHOICES["database"])

@@ -207,6 +207,8 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
 # What needs a GPU, new locks, a new password, a terminal of JupyterLab, or a machine without Docker: tests of their own
 # run these commands, and a complete run fails if one is not run.
 ELSEWHERE = (
+    "docker compose run --rm adopt",
+    "docker compose run --rm --entrypoint python test",
     "docker compose run --rm --entrypoint nvidia-smi",
     "docker compose run --rm lock --upgrade",
     "docker compose run --rm lock --add",
@@ -231,7 +233,7 @@ def test_every_command_of_its_documents_works(stack) -> None:
             stack.compose("run", "--rm", "process")  # the model is of the packaged data again
         port = {"127.0.0.1:8000": f"127.0.0.1:{stack.settings['API_PORT']}"} if asked else {}
         said = shown.run(lambda line: stack.shell(f"{line} </dev/null"), document, command, port)
-        assert not asked or '"species":"Chinstrap"' in said
+        assert not asked or '"predicted":"Chinstrap"' in said
         if command.endswith("down"):
             stack.compose("up", "--wait")
         stack.proved.append(f"README: {command[:90]}")

@@ -66,7 +66,7 @@ def test_a_gpu_and_an_override_file_go_together(bake, compose_client, tmp_path, 
     more = {"api"} if bake().context["deploy"] == "api" else set()
     (made / "compose.override.yaml").write_text("services: {lab: {environment: {MINE: here}}}")
     env = (made / ".env").read_text()
-    for hardware, asking in (("cpu", set()), ("", set()), ("gpu", {"lab", "process", "test"} | more)):
+    for hardware, asking in (("cpu", set()), ("", set()), ("gpu", {"adopt", "lab", "process", "test"} | more)):
         (made / ".env").write_text(env.replace("ACCELERATOR=cpu", f"ACCELERATOR={hardware}"))
         services = json.loads(run(made, "docker", "compose", "--profile", "*", "config", "--format", "json"))[
             "services"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from my_project import data
 from my_project.errors import ColumnError, InputError, PipelineError
-from my_project.schema import COLUMNS
+from my_project.table import COLUMNS
 
 FORMS = {  # the sample in other forms, and what is said about it
     "semicolons": (lambda text: text.replace(",", ";").encode(), "its separator is ;"),

@@ -17,7 +17,7 @@ def before(stack: Stack) -> None:
     stack.compose("run", "--rm", "process")
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert status == 200, text
-    assert json.loads(text)[0]["species"] == "Gentoo"
+    assert json.loads(text)[0]["predicted"] == "Gentoo"
     status, text = stack.ask("API", "/predict", [PENGUIN, PENGUIN | {"bill_length_mm": 4}])
     assert (status, json.loads(text)["detail"][0]["loc"]) == (422, ["body", 1, "bill_length_mm"])
     processes = stack.compose("top", "api")

@@ -10,7 +10,7 @@ def before(stack: Stack) -> None:
     """Look at it without results, and let the pipeline make some."""
     (stack.path / "reports/metrics.json").unlink(missing_ok=True)
     with browser.page(address(stack)) as page:
-        browser.wait_for(page, "No results exist yet", "344 of 344 penguins")
+        browser.wait_for(page, "No results exist yet", "344 of 344 rows")
     stack.compose("run", "--rm", "process")
     look(stack)
 
@@ -29,9 +29,9 @@ def address(stack: Stack) -> str:
 def look(stack: Stack) -> None:
     """See the results in both sizes."""
     metrics = json.loads((stack.path / "reports/metrics.json").read_text())
-    accuracy = f"{100 * metrics['accuracy']:.1f} %"
+    accuracy = f"{metrics['accuracy']:.1%}"
     for width, height in ((1280, 800), (390, 844)):
         with browser.page(address(stack), width, height) as page:
-            browser.wait_for(page, "Which penguin is it?", accuracy, "344 of 344 penguins", "What the model relies on")
+            browser.wait_for(page, "Which penguin is it?", accuracy, "344 of 344 rows", "What the model relies on")
             assert browser.fits(page)
             assert browser.errors(page) == []

@@ -40,7 +40,7 @@ def run_the_notebook(stack: Stack, token: str) -> None:
                 break
             assert time.monotonic() < end, saved
             time.sleep(0.2)
-    assert sum("image/png" in output.get("data", {}) for cell in saved for output in cell["outputs"]) == 2
+    assert sum("image/svg+xml" in output.get("data", {}) for cell in saved for output in cell["outputs"]) == 4
     notebook.write_bytes(committed)
 
 

@@ -1,30 +1,49 @@
 """Tables: stored by name, read with SQL, and an error that says what to do."""
 
+import json
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from {{ cookiecutter.package_name }} import data, database, outputs
+from {{ cookiecutter.package_name }} import data, database, model, outputs, table
+from {{ cookiecutter.package_name }}.schema import TARGET
 from {{ cookiecutter.package_name }}.settings import load
 
 
+def quoted(name: str) -> str:
+    """Return the name of a column as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def test_a_stored_table_is_read_with_sql_and_runs_through_the_pipeline(run) -> None:
-    done = run("store", "--table", "penguins")
-    assert (done.code, done.out[:16]) == (0, "Stored 344 rows."), done.err
-    rows, sources = data.read("SELECT * FROM penguins WHERE island <> 'Torgersen'")
-    assert rows.height == sources[0]["rows"] == 292
-    assert rows.schema == data.read()[0].schema
-    assert run("run", "--input", "SELECT * FROM penguins").code == 0
-    assert run("check", "--input", "SELECT * FROM penguins WHERE year = 1900").code == 6
-    done = run("check", "--input", "SELECT species FROM penguins")
-    assert (done.code, "The query's result lacks 7 columns: island, " in done.err) == (4, True)
+    expected, _ = data.read()
+    done = run("store", "--table", "mine")
+    assert (done.code, done.out.partition(" rows.")[0]) == (0, f"Stored {expected.height}"), done.err
+    rows, sources = data.read("SELECT * FROM mine")
+    assert rows.equals(expected)
+    assert dict(rows.schema) == table.TYPES
+    assert sources[0]["rows"] == expected.height
+    assert run("run", "--input", "SELECT * FROM mine").code == 0
+    assert run("check", "--input", "SELECT * FROM mine WHERE 1 = 0").code == 6
+    done = run("check", "--input", f"SELECT {quoted(expected.columns[0])} FROM mine")
+    assert (done.code, f"The query's result lacks {expected.width - 1} column" in done.err) == (4, True)
 
 
 def test_a_run_stores_its_predictions(run) -> None:
     assert run("run").code == 0
-    stored = database.query("SELECT species, predicted, probability FROM predictions")
-    assert stored.height == 86
-    assert stored.filter(pl.col("species") == pl.col("predicted")).height > 80
-    assert stored["probability"].is_between(1 / 3, 1).all()
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    stored = database.query("SELECT * FROM predictions")
+    assert stored.height == metrics["rows"]["test"]
+    assert stored.columns[-len(model.ANSWER) :] == model.ANSWER
+    truth = stored[TARGET]
+    if model.CLASSES:
+        right = (truth.cast(pl.String) == stored["predicted"].cast(pl.String)).mean()
+        assert right == pytest.approx(metrics["accuracy"], abs=1e-5)
+        assert stored["probability"].is_between(0, 1).all()
+    else:
+        assert (truth - stored["predicted"]).abs().mean() == pytest.approx(metrics["mean_absolute_error"], rel=1e-5)
+        assert stored.select(pl.col("predicted").is_between("lowest", "highest")).to_series().all()
 
 
 def test_missing_values_and_every_kind_of_text_survive(run) -> None:

@@ -11,8 +11,8 @@ import polars as pl
 
 from .errors import DatabaseError
 from .outputs import content
-from .schema import COLUMNS
 from .settings import Settings, load
+from .table import COLUMNS
 
 # Comments, and what is in quotes: a name of files, if it ends so
 QUOTED = re.compile(r"""(?s)--[^\n]*|/\*.*?\*/|'((?:[^']|'')*)'|"((?:[^"]|"")*)\"""")

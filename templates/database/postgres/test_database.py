@@ -1,10 +1,10 @@
 
 
 def test_a_query_cannot_write(run) -> None:
-    run("store", "--table", "penguins")
+    run("store", "--table", "mine")
     with pytest.raises(database.DatabaseError, match="read-only transaction"):
-        database.query("WITH gone AS (DELETE FROM penguins RETURNING 1) SELECT * FROM gone")
-    assert database.query("SELECT count(*) AS n FROM penguins")["n"][0] == 344
+        database.query("WITH gone AS (DELETE FROM mine RETURNING 1) SELECT * FROM gone")
+    assert database.query("SELECT count(*) AS n FROM mine")["n"][0] == data.read()[0].height
 
 
 def test_a_run_that_cannot_write_its_files_leaves_the_tables_too(run, tmp_path) -> None:

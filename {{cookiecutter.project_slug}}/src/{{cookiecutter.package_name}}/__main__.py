@@ -1,6 +1,7 @@
 """Run the pipeline, or a part of it: `python -m {{ cookiecutter.package_name }} COMMAND`."""
 
 import logging
+import os
 import platform
 import signal
 import sys
@@ -11,12 +12,12 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from . import __version__
-from .errors import PipelineError, listed
+from .errors import PipelineError, listed, short
 from .settings import Settings, load, require_current_packages
 
 # The commands import the rest themselves, so that help and refused settings need not wait for large packages.
@@ -55,8 +56,10 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
     settings = load(input=input, models=models, reports=reports, seed=seed)
     import joblib
     import polars as pl
+    import xgboost
 
     from . import data, database, model, outputs, report
+    from .schema import TARGET
 
     page, saved = settings.reports / "report.html", settings.models / "model.joblib"
     outputs.writable(settings.models, settings.reports)
@@ -71,18 +74,21 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
         fitted = model.train(train_rows, settings.seed)
     with step("evaluate") as notes:
         metrics = model.evaluate(fitted, train_rows, test_rows, settings.seed)
-        notes.append(f"accuracy {metrics['accuracy']:.3f}, baseline {metrics['baseline_accuracy']:.3f}")
+        fitted.margin = metrics.get("margin", fitted.margin)
+        notes.append(model.summary(metrics))
     with step("report") as notes:
         versions = {name: version(name) for name in ("polars", "scikit-learn", "numpy", "matplotlib")}
+        versions["xgboost"] = xgboost.__version__  # its package has more than one name
         record = {  # what it takes to repeat this run
             "inputs": sources,
             "settings": settings.model_dump(mode="json"),
             "versions": {"python": platform.python_version(), __package__: __version__, **versions},
         }
-        made = report.files(pl.concat([train_rows, test_rows]), metrics, record)
+        answers = model.predict(fitted, test_rows)
+        made = report.files(pl.concat([train_rows, test_rows]), test_rows[TARGET], answers, metrics, record)
         files = {settings.reports / name: content for name, content in made.items()}
         files[saved] = outputs.content(partial(joblib.dump, fitted))
-        predictions = test_rows.hstack(model.predict(fitted, test_rows))
+        predictions = test_rows.drop(model.ANSWER, strict=False).hstack(answers)
         with database.storing({"predictions": predictions}, settings) as tables:
             outputs.write(files | tables)
         notes.append(str(page))
@@ -116,6 +122,46 @@ def store(table: Table, input: Input = None) -> None:
     with database.storing({table: rows}, settings) as tables:
         outputs.write(tables)
     typer.echo(f"Stored {rows.height} rows. To use them: run --input 'SELECT * FROM {table}'")
+
+
+@app.command()
+def adopt(
+    input: Annotated[str, typer.Argument(help=f"{Settings.model_fields['input'].description}: your table")],
+    target: Annotated[str, typer.Option(help="The column to predict")],
+    task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="What to predict it as")] = None,
+    ignore: Annotated[list[str], typer.Option(help="A column to leave out; can be given again")] = [],  # noqa: B006
+    check: Annotated[bool, typer.Option("--check", help="Say what would change; write nothing")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite changes that are not committed")] = False,
+) -> None:
+    """Make this project one about your table: write its schema.py, made-up rows, and the setting PIPELINE_INPUT."""
+    from . import adopt
+
+    made = adopt.adopt(input, target, task, ignore, load())
+    show(made.columns, target)
+    if made.changes:
+        typer.echo(f"\n{made.changes}")
+    if check:
+        typer.echo("\nNothing is written.")
+        return
+    adopt.write(made, force=force)
+    typer.echo(f"\nWritten: {listed([os.path.relpath(file) for file in made.files], 200)}.")
+    typer.echo("The limits and listed values in schema.py come from your data: look at them before you share it.")
+    typer.echo("Next: docker compose run --rm process")
+
+
+def show(columns: dict, target: str) -> None:
+    """Print what was decided on each column, as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for head in ("Column", "Type", "Missing", "Use"):
+        table.add_column(head, justify="right" if head == "Missing" else "left", overflow="fold")
+    for name, column in columns.items():
+        use = "target" if name == target else f"left out: {column.left_out}" if column.left_out else "feature"
+        missing = column.values.null_count() / len(column.values)
+        table.add_row(short(name), column.kind, f"{missing:.0%}" if missing else "", use)
+    Console(highlight=False, markup=False).print(table)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pandera.errors import SchemaError, SchemaErrorReason
 
 from .convert import commas, convert
 from .errors import ColumnError, ValueRangeError, listed, short
-from .schema import COLUMNS, SCHEMA
+from .table import COLUMNS, SCHEMA
 
 KINDS = {
     pl.Boolean: "true or false",
@@ -37,20 +37,20 @@ RULES = {
 log = logging.getLogger(__name__)
 
 
-def require(names: Iterable[str], source: object) -> list[str]:
-    """Return the columns of the schema that are among `names`. Raises ColumnError if one is missing, or there twice."""
+def require(names: Iterable[str], source: object, wanted: Collection[str]) -> list[str]:
+    """Return the names that are wanted, or all if none are. Raises ColumnError if one is missing, or there twice."""
     names = list(names)
-    if missing := [name for name, column in COLUMNS.items() if column.required and name not in names]:
+    if missing := [name for name in wanted if COLUMNS[name].required and name not in names]:
         lacks = f"{source} lacks {len(missing)} column{'s' if len(missing) > 1 else ''}: {listed(missing)}"
         raise ColumnError(f"{lacks}. It has: {listed(names)}. Rename columns, or change schema.py.")
-    if twice := [name for name in COLUMNS if f"{name}_duplicated_0" in names]:
+    if twice := [name for name in wanted or names if f"{name}_duplicated_0" in names]:
         raise ColumnError(f"{source} has more than one column {listed(twice)}. Rename or delete one of them.")
-    return [name for name in COLUMNS if name in names]
+    return [name for name in wanted or names if name in names]
 
 
 def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
     """Return the columns of the schema, typed, of a frame read from `source`. Raises ColumnError or ValueRangeError."""
-    types = {name: COLUMNS[name].dtype.type for name in require(frame.columns, source)}
+    types = {name: COLUMNS[name].dtype.type for name in require(frame.columns, source, COLUMNS)}
     comma = commas([frame[name] for name, dtype in types.items() if dtype.is_numeric()])
     if comma:
         log.warning("%s: commas in numbers are %s.", source, comma)

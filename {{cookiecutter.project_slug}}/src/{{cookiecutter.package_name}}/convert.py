@@ -5,12 +5,14 @@ from itertools import product
 
 import polars as pl
 
+NOTHING = ["", "NA"]  # also in columns of text
 MISSING = ["", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none", "null"]  # in small letters; not in columns of text
 BOOLEANS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 BOOLEANS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 DATES = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"]
 DATES += ["%d %b %Y", "%d-%b-%Y"]
 TIMES = ["%H:%M:%S%.f", "%H:%M", "%I:%M %p", "%I:%M:%S %p"]
+BEGIN = r"^(\d{1,4}[-/. ]|\d{8}|\d{1,2}:\d)"  # of each of these
 # Numbers whose commas can only be decimal, or only be between thousands; "3,750" can be both
 CERTAIN = {
     "decimal": r"^[+-]?(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d+)$",
@@ -26,7 +28,7 @@ NUMBERS = {
 
 def commas(columns: list[pl.Series]) -> str:
     """Return what commas are in columns of numbers, as far as these are text: one of `CERTAIN`, else ""."""
-    texts = [_present(column).drop_nulls() for column in columns if column.dtype == pl.String]
+    texts = [present(column).drop_nulls() for column in columns if column.dtype == pl.String]
     odd = [text.filter(text.cast(pl.Float64, strict=False).is_null()) for text in texts]
     found = [use for use, form in CERTAIN.items() if any(text.str.contains(form).any() for text in odd)]
     return found[0] if len(found) == 1 else ""
@@ -38,6 +40,8 @@ def convert(column: pl.Series, dtype: pl.DataType, comma: str = "") -> tuple[pl.
     `comma` is what `commas` found. Raises ValueError, with the reason, if dates can be read in two ways.
     """
     if column.dtype == dtype and not dtype.is_float():
+        if dtype == pl.String and (nothing := column.is_in(NOTHING)).any():
+            column = column.set(nothing, None)
         return column, pl.repeat(False, len(column), eager=True)
     if column.dtype.is_numeric() and dtype.is_temporal():
         column = column.cast(pl.String)  # 20240131, not a number of days
@@ -46,8 +50,10 @@ def convert(column: pl.Series, dtype: pl.DataType, comma: str = "") -> tuple[pl.
     if column.dtype.is_nested() or (column.dtype.is_temporal() and dtype.is_numeric()):
         new = pl.repeat(None, len(column), dtype=dtype, eager=True)
     elif column.dtype == pl.String and dtype != pl.String:
-        column = _present(column)
+        raw, column = column, present(column)
         new = _read(column, dtype, comma)
+        if dtype.base_type() == pl.Enum:  # one of the values can be "none"
+            new = raw.cast(dtype, strict=False).fill_null(new)
     else:
         new = column.cast(dtype, strict=False)
     lost = column.is_not_null() & new.is_null()
@@ -56,7 +62,7 @@ def convert(column: pl.Series, dtype: pl.DataType, comma: str = "") -> tuple[pl.
     return new, lost
 
 
-def _present(text: pl.Series) -> pl.Series:
+def present(text: pl.Series) -> pl.Series:
     """Return text without blanks around it, and null for the usual words for a missing value."""
     text = text.str.strip_chars()
     return text.set(text.str.to_lowercase().is_in(MISSING), None)
@@ -86,9 +92,10 @@ def _moments(text: pl.Series, dtype: pl.DataType) -> pl.Series:
     moments = map("".join, product(DATES, " T", TIMES, zones))
     forms = TIMES if dtype == pl.Time else [*moments] if zones == ["%#z"] else [*DATES, *moments]
     some = text.drop_nulls()[:100]
-    if len(some) == 0:
-        return pl.repeat(None, len(text), dtype=dtype, eager=True)
+    forms = forms if some.str.contains(BEGIN).any() else []  # most text is ruled out by this, which is quick
     unread = {form: _moment(some, form, dtype).null_count() for form in forms}
+    if min(unread.values(), default=len(some)) == len(some):
+        return pl.repeat(None, len(text), dtype=dtype, eager=True)
     found = [_moment(text, form, dtype) for form in forms if unread[form] == min(unread.values())]
     least = min(each.null_count() for each in found)
     found = [each for each in found if each.null_count() == least]

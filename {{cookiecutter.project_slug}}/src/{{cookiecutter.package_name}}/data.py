@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
@@ -11,57 +12,75 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from . import schema
 from .check import check
 from .errors import EmptyError, InputError, listed, short
-from .formats import NAMES, read_file
+from .formats import ENDINGS, NAMES, Table, read_file
 from .settings import Settings
+from .table import TYPES
 
-SAMPLE = Path(__file__).parent / "sample" / "penguins.csv"
+SAMPLE = Path(__file__).parent / "sample" / schema.SAMPLE
 QUERY = re.compile(  # what starts like one and is not the name of a file, such as `select.csv` or `with head.csv`
     r"""(?isx) (?! (?:(?!\bFROM\b).)* \.(?:csv|parquet)\s*$ ) [\s(]* (?: --.*\n | /\*.*\*/
     | SELECT (?= [\s*'"($+@~\[{] | -[\s\d(-] | /\* ) | VALUES (?= \s*\( | \s*-- | \s*/\* )
     | (?:WITH|FROM|TABLE|DESCRIBE|DESC|SHOW|SUMMARIZE|PIVOT|UNPIVOT|EXPLAIN) (?= [\s'"(] | -- | /\* ) )"""
 )
+QUERIED = "The query's result"
 log = logging.getLogger(__name__)  # tells what was left out, and how a file was read
 
 
 def read(source: str | Path | None = None, settings: Settings | None = None) -> tuple[pl.DataFrame, list[dict]]:
-    """Return the checked rows (see `schema.Penguins`) of a file, a folder, a query or the packaged sample (None).
+    """Return the checked rows (see `schema.Rows`) of a file, a folder, a query or the packaged sample (None).
 
-    Also returns the `path`, `sha256` and number of `rows` of each file or query. Raises InputError, ColumnError,
-    ValueRangeError, EmptyError or DatabaseError.
+    Also returns the `path`, `sha256`, number of `rows` and `columns_left_out` of each file or query. Raises InputError,
+    ColumnError, ValueRangeError, EmptyError or DatabaseError.
     """
-    if source and not os.path.lexists(source) and QUERY.match(str(source)):
-        from . import database  # only now, as most inputs are files
-
-        rows = check(database.query(str(source), settings), "The query's result")
-        sources = [{"path": str(source), "sha256": sha256(rows.write_csv().encode()).hexdigest(), "rows": rows.height}]
-    else:
-        rows, sources = _read_files(Path(source or SAMPLE))
+    frames, sources = [], []
+    for table in tables(source, TYPES, settings):
+        frames.append(check(table.frame, table.shown))
+        sources.append(
+            {
+                "path": str(source) if table.shown == QUERIED else table.shown,
+                "sha256": table.sha256 or sha256(frames[-1].write_csv().encode()).hexdigest(),
+                "rows": table.frame.height,
+                "columns_left_out": list(table.others),
+            }
+        )
+    rows = pl.concat(frames)
     if rows.is_empty():
         raise EmptyError(f"{source} has no rows. Choose an input that has some.")
     return rows, sources
 
 
-def _read_files(path: Path) -> tuple[pl.DataFrame, list[dict]]:
-    """Return the checked rows of a file, or of all files in a folder, and what each of them is."""
-    frames, sources, notes = [], [], defaultdict(list)
+def tables(
+    source: str | Path | None, types: dict[str, pl.DataType], settings: Settings | None = None
+) -> Iterator[Table]:
+    """Yield each table of a file, a folder, a query or the packaged sample (None).
+
+    A table has the columns that `types` names, or all if it is empty; those of CSV are text. Raises InputError,
+    ColumnError, EmptyError or DatabaseError.
+    """
+    if source and not os.path.lexists(source) and QUERY.match(str(source)):
+        from . import database  # only now, as most inputs are files
+
+        frame = database.query(str(source), settings)
+        yield Table(frame, QUERIED, others=[name for name in frame.columns if types and name not in types])
+        return
+    path, notes = Path(source or SAMPLE), defaultdict(list)
     for file in _files(path):
         shown = f"packaged sample {file.name}" if file == SAMPLE else short(file.as_posix(), 150)
         # folders such as year=2007 are a column
         folders = [part.split("=", 1) for part in file.relative_to(path).parts[:-1] if "=" in part]
         added = {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in folders}
         try:
-            frame, digest, said = read_file(file, shown, added)
+            table = read_file(file, shown, added, types)
         except OSError as error:
             _refuse(error, file)
-        frames.append(check(frame, shown))
-        sources.append({"path": shown, "sha256": digest, "rows": len(frames[-1])})
-        for note in said:
+        yield table
+        for note in table.notes:
             notes[note].append(shown)
     for note, files in notes.items():
         log.warning("%s: %s.", listed(files, 80), note)
-    return pl.concat(frames), sources
 
 
 def _files(path: Path) -> list[Path]:
@@ -72,7 +91,7 @@ def _files(path: Path) -> list[Path]:
     _require_visible(path)
     if not path.is_dir():
         if not (path.is_file() and NAMES.search(path.name)):
-            problem = "does not end in .csv or .parquet" if path.is_file() else "is neither a file nor a folder"
+            problem = f"does not end in {ENDINGS}" if path.is_file() else "is neither a file nor a folder"
             raise InputError(f"{short(path)} {problem}. Convert the data, or choose another input.")
         return [path]
     found, hidden, others, seen = list[Path](), list[Path](), list[Path](), set[tuple[int, int]]()
@@ -87,12 +106,12 @@ def _files(path: Path) -> list[Path]:
         for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
             _require_visible(file)
             (found if NAMES.search(file.name) and file.is_file() else others).append(file)
-    for reason, files in {"hidden": hidden, "not CSV or Parquet": others}.items():
+    for reason, files in {"hidden": hidden, "no table": others}.items():
         if files:
             log.warning("Left out, as %s: %s.", reason, listed([file.relative_to(path).as_posix() for file in files]))
     if not found:
         raise InputError(
-            f"{short(path)} has no file that ends in .csv or .parquet. Convert the data, or choose another input."
+            f"{short(path)} has no file that ends in {ENDINGS}. Convert the data, or choose another input."
         )
     return found
 

@@ -58,3 +58,7 @@ class OutputError(PipelineError, exit_code=7):
 
 class DatabaseError(PipelineError, exit_code=8):
     """The database rejects a query or a table name, or does not answer."""
+
+
+class ChangedError(PipelineError, exit_code=10):
+    """A file that would be overwritten has changes that Git does not have."""

@@ -1,4 +1,4 @@
-"""Read one file, CSV or Parquet, whatever its encoding and separator are, if these can be told for sure."""
+"""Read one file: CSV, whatever its encoding and separator, if these are certain; Parquet; Excel; JSON Lines."""
 
 import bz2
 import csv
@@ -7,61 +7,95 @@ import io
 import lzma
 import re
 import zlib
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
+import fastexcel
 import polars as pl
+from fastexcel import FastExcelError
 
 from .check import require
+from .convert import NOTHING
 from .errors import EmptyError, InputError, short
-from .schema import COLUMNS
 
-NAMES = re.compile(r"(?i)\.(parquet|(csv|tsv)(\.gz|\.bz2|\.xz)?)$")
+NAMES = re.compile(r"(?i)\.((parquet)|(xlsx|xlsm|xlsb|xls|ods)|((jsonl|ndjson)|csv|tsv)(\.gz|\.bz2|\.xz)?)$")
+ENDINGS = ".csv, .parquet, .xlsx or .jsonl"  # the common ones, for messages
 COMPRESSED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\0": lzma.decompress}
-DAMAGED = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
+DAMAGED = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)  # what these raise
 FOREIGN = {  # how files begin that are called a table and are something else
     rb"\s*<(!doctype|html|\?xml)": "is a web page or XML. Download the data itself",
     rb"version https://git-lfs": "is a pointer of Git LFS, not the data. Run `git lfs pull`",
-    rb"PK\x03\x04": "is a ZIP archive or an Excel file. Unpack it, or save its sheet as CSV",
-    rb"\xd0\xcf\x11\xe0": "is an Excel file. Save its sheet as CSV",
+    rb"PK\x03\x04": "is a ZIP archive or an Excel file. Unpack it, or name it .xlsx",
+    rb"\xd0\xcf\x11\xe0": "is an old Excel file. Name it .xls",
 }
 MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 SEPARATORS = {",": ",", ";": ";", "\t": "a tab", "|": "|"}
 
 
-def read_file(path: Path, shown: str, added: dict[str, str | None]) -> tuple[pl.DataFrame, str, list[str]]:
-    """Return the schema's columns of a file (those of CSV as text), its SHA-256, and notes on how it was read.
+class Table(NamedTuple):
+    """A table as it was read: no rule is checked yet."""
 
-    `shown` is its name in messages; `added` are columns that the names of its folders give. Raises InputError,
-    EmptyError, ColumnError or OSError.
+    frame: pl.DataFrame  # (rows x columns); the columns of CSV are text
+    shown: str  # its name in messages
+    sha256: str = ""  # of its file
+    notes: Sequence[str] = ()  # on how it was read
+    others: Sequence[str] = ()  # names of columns that the schema does not have
+
+
+def read_file(path: Path, shown: str, added: dict[str, str | None], types: dict[str, pl.DataType]) -> Table:
+    """Return the table of a file.
+
+    `added` are columns that the names of its folders give. `types` are those of the schema's columns, which are then
+    the only ones; empty: all columns are wanted. Raises InputError, EmptyError, ColumnError or OSError.
     """
+    name = NAMES.search(path.name)
+    assert name  # others are not asked for
     content = path.read_bytes()
-    digest = sha256(content).hexdigest()
+    digest, others = sha256(content).hexdigest(), list[str]()
     try:
         for begin, decompress in COMPRESSED.items():
             content = decompress(content) if content.startswith(begin) else content
     except DAMAGED:
         raise InputError(f"{shown} cannot be decompressed: it is damaged or cut off. Copy it again.") from None
     for begin, problem in FOREIGN.items():
-        if re.match(begin, content[:200], re.IGNORECASE):
+        if re.match(begin, content[:200], re.IGNORECASE) and not name[3]:
             raise InputError(f"{shown} {problem}.")
     if not content[:1000].strip() and not content.strip():
         raise EmptyError(f"{shown} is empty. Choose an input that has rows.")
     try:
-        if path.suffix.lower() == ".parquet":
+        if name[2]:
             frame, notes = pl.read_parquet(content), list[str]()
+        elif name[3]:
+            frame, notes = _read_excel(content)
+        elif name[5]:
+            content, notes = _as_utf8(content, shown)
+            frame = pl.read_ndjson(content, infer_schema_length=None)
         else:
-            frame, notes = _read_csv(content, shown, list(added))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            frame, notes, others = _read_csv(content, shown, list(added), types)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FastExcelError) as error:
         reason = short(str(error).splitlines()[0].rstrip("."), 150)
         raise InputError(f"{shown} cannot be read: {reason}. Check that it is complete.") from None
     values = [pl.lit(value, pl.String).alias(name) for name, value in added.items() if name not in frame.columns]
-    frame = frame.with_columns(values)
-    return frame.select(require(frame.columns, shown)), digest, notes
+    frame = frame.rename(str.strip).with_columns(values)
+    others = others or [name for name in frame.columns if types and name not in types]
+    return Table(frame.select(require(frame.columns, shown, types)), shown, digest, notes, others)
 
 
-def _read_csv(content: bytes, shown: str, added: list[str]) -> tuple[pl.DataFrame, list[str]]:
-    """Return the schema's columns of a CSV file as text, so that no type is guessed, and notes on how it was read."""
+def _read_excel(content: bytes) -> tuple[pl.DataFrame, list[str]]:
+    """Return the first sheet of an Excel file, and a note if there are more."""
+    book = fastexcel.read_excel(content)
+    notes = [f"only its first sheet, {short(book.sheet_names[0])}, is read"] if len(book.sheet_names) > 1 else []
+    frame = book.load_sheet(0, schema_sample_rows=None, dtype_coercion="coerce").to_polars()
+    empty = [name for name in frame.columns if name.startswith("__UNNAMED__") and frame[name].is_null().all()]
+    return frame.drop(empty), notes
+
+
+def _read_csv(
+    content: bytes, shown: str, added: list[str], types: dict[str, pl.DataType]
+) -> tuple[pl.DataFrame, list[str], list[str]]:
+    """Return a CSV file as text, so that no type is guessed, notes on how it was read, and what is not wanted."""
     content, notes = _as_utf8(content, shown)
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")  # as old Macs write it
@@ -69,17 +103,18 @@ def _read_csv(content: bytes, shown: str, added: list[str]) -> tuple[pl.DataFram
         content = content[declared.end() :]
     headers = {each: _header(content, each) for each in ([declared[1].decode()] if declared else SEPARATORS)}
     # the separator that gives most columns of the schema; if none gives any, most columns
-    separator = max(headers, key=lambda each: (len({*headers[each]} & {*COLUMNS}), len(headers[each])))
+    separator = max(headers, key=lambda each: (len({*headers[each]} & {*types}), len(headers[each])))
     header, kind = headers[separator], SEPARATORS.get(separator, separator)
     source = shown if separator == "," else f"{shown}, whose separator looks like {kind},"
-    names = {raw: raw.strip() for raw in header}
-    wanted = require([*names.values(), *(name for name in added if name not in names.values())], source)
+    names = {raw: raw.replace('""', '"').strip() for raw in header}  # polars leaves quotes doubled
+    wanted = require([*names.values(), *(name for name in added if name not in names.values())], source, types)
     if separator != ",":
         notes.append(f"its separator is {kind}")
-    options = {"separator": separator, "infer_schema": False, "null_values": ["", "NA"]}
+    options = {"separator": separator, "infer_schema": False, "null_values": NOTHING}
     columns = [raw for raw in header if names[raw] in wanted or raw == header[-1]]
-    types = {raw: COLUMNS[names[raw]].dtype.type for raw in columns if names[raw] in wanted}
-    quick = {raw: dtype for raw, dtype in types.items() if dtype.is_numeric() or dtype == pl.Enum}
+    types = types or _numbers(content, options)
+    of_names = {raw: types[names[raw]] for raw in columns if names[raw] in types}
+    quick = {raw: dtype for raw, dtype in of_names.items() if dtype.is_numeric() or dtype == pl.Enum}
     try:
         frame = pl.read_csv(content, columns=columns, schema_overrides=quick, **options)  # takes least memory
     except pl.exceptions.PolarsError:
@@ -95,7 +130,20 @@ def _read_csv(content: bytes, shown: str, added: list[str]) -> tuple[pl.DataFram
             _require_even(content, separator, len(header), shown)
         lines = pl.scan_csv(content, **options).with_columns(nothing=nothing).select("nothing")
         frame = frame.filter(~lines.collect()["nothing"]) if len(empty) else frame
-    return frame.rename({raw: names[raw] for raw in columns}), notes
+    others = [name for name in names.values() if name not in wanted]
+    return frame.rename({raw: names[raw] for raw in columns}), notes, others
+
+
+def _numbers(content: bytes, options: dict) -> dict[str, pl.DataType]:
+    """Return the types of the columns that begin as plain numbers, so that they need not be read as text first."""
+    head = pl.read_csv(content, n_rows=1000, **options)
+    found = dict[str, pl.DataType]()
+    for column in head:
+        for dtype in (pl.Int64, pl.Float64):
+            plain = not column.str.contains(r"^[+-]?0\d|[^-+\d.eE]").any()  # 007 is not 7
+            if plain and column.cast(dtype, strict=False).null_count() == column.null_count() < len(column):
+                found.setdefault(column.name.strip(), dtype)
+    return found
 
 
 def _as_utf8(content: bytes, shown: str) -> tuple[bytes, list[str]]:

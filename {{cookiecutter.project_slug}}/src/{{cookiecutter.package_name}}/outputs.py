@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ def write(files: dict[Path, bytes]) -> None:
                     raise IsADirectoryError("it is a folder")
                 partials[target] = target.with_name(f".{target.name}.partial")
                 with partials[target].open("wb") as file:
+                    if target.exists():
+                        shutil.copymode(target, partials[target])  # only its owner may read .env
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())

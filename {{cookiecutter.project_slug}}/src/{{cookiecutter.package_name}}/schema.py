@@ -1,29 +1,28 @@
-"""What a row must look like: the only place that names columns, types and allowed values."""
+"""What a row must look like, and what to predict: the only file that knows the table. `adopt` writes one.
+
+Rules are pandera's. A title is the name that people see, with the unit in brackets at its end.
+"""
 
 import pandera.polars as pa
 import polars as pl
 
-SPECIES = ["Adelie", "Chinstrap", "Gentoo"]
-ISLANDS = ["Biscoe", "Dream", "Torgersen"]
-SEXES = ["female", "male"]
+
+class Rows(pa.DataFrameModel):
+    """One penguin per row. Limits are generous bounds for adult birds."""
+
+    species: str = pa.Field(title="Species", isin=["Adelie", "Chinstrap", "Gentoo"])
+    island: str = pa.Field(title="Island", isin=["Biscoe", "Dream", "Torgersen"])
+    bill_length_mm: float = pa.Field(title="Bill length (mm)", ge=20, le=80, nullable=True)
+    bill_depth_mm: float = pa.Field(title="Bill depth (mm)", ge=5, le=40, nullable=True)
+    flipper_length_mm: float = pa.Field(title="Flipper length (mm)", ge=100, le=300, nullable=True)
+    body_mass_g: float = pa.Field(title="Body mass (g)", ge=1000, le=10000, nullable=True)
+    sex: str = pa.Field(title="Sex", isin=["female", "male"], nullable=True)
+    year: int = pa.Field(title="Year", ge=2000, le=2100)
 
 
-class Penguins(pa.DataFrameModel):
-    """One penguin per row. Lengths in millimetres, mass in grams; limits are generous bounds for adult birds."""
-
-    species: str = pa.Field(isin=SPECIES)
-    island: str = pa.Field(isin=ISLANDS)
-    bill_length_mm: float = pa.Field(ge=20, le=80, nullable=True)
-    bill_depth_mm: float = pa.Field(ge=5, le=40, nullable=True)
-    flipper_length_mm: float = pa.Field(ge=100, le=300, nullable=True)
-    body_mass_g: float = pa.Field(ge=1000, le=10000, nullable=True)
-    sex: str = pa.Field(isin=SEXES, nullable=True)
-    year: int = pa.Field(ge=2000, le=2100)
-
-
-SCHEMA = Penguins.to_schema()
-for name, column in SCHEMA.columns.items():
-    # Text that can only be one of some values takes a byte for each row, not 16
-    if column.dtype.type == pl.String and [rule.name for rule in column.checks] == ["isin"]:
-        SCHEMA = SCHEMA.update_column(name, dtype=pl.Enum(column.checks[0].statistics["allowed_values"]))
-COLUMNS = SCHEMA.columns
+TITLE = "Which penguin is it?"
+TARGET = "species"
+TASK = "classification"  # or "regression", of a number
+FEATURES = ["island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g", "sex"]
+DERIVED: dict[str, pl.Expr] = {}  # computed features, such as {"area": pl.col("width") * pl.col("height")}
+SAMPLE = "penguins.csv"  # in sample/: rows for the tests, and for a run without an input

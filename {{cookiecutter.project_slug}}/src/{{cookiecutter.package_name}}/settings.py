@@ -34,7 +34,7 @@ class FromEnvironment(BaseSettings):
 class Settings(FromEnvironment):
     """The fields of a run; paths are relative to the working directory."""
 
-    input: str | None = Field(None, description="A CSV or Parquet file, a folder of them, or a SELECT query")
+    input: str | None = Field(None, description="CSV, Parquet, Excel or JSON Lines, a folder of them, or a query")
     models: Path = Field(Path("models"), description="The folder for the model")
     reports: Path = Field(Path("reports"), description="The folder for the report, figures and metrics")
     seed: int = Field(0, ge=0, lt=2**32, description="The random seed")
