@@ -1,5 +1,7 @@
 """JupyterLab opens with the token only; its notebook, terminal and Git work, and it shows what it uses."""
 
+import contextlib
+import json
 import time
 
 import browser
@@ -34,7 +36,9 @@ def run_the_notebook(stack: Stack, token: str) -> None:
             browser.wait_for(page, "CPU: ", f" / {stack.container('lab')['HostConfig']['Memory'] / 2**20:.2f} MB")
         end = time.monotonic() + 10
         while True:  # JupyterLab saves in its own time, while the page is open
-            saved = code_cells(notebook)
+            saved = []
+            with contextlib.suppress(json.JSONDecodeError):  # half of it, as ml-workspace's server saves in place
+                saved = code_cells(notebook)
             done = [cell["execution_count"] for cell in saved] == list(range(1, cells + 1))
             if done and notebook.stat().st_uid == stack.path.stat().st_uid:
                 break
