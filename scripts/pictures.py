@@ -212,8 +212,8 @@ def adopted(workshop: Workshop) -> None:
 def dashboard(workshop: Workshop) -> None:
     """Show the dashboard from its title on."""
     stack = workshop.serving("dashboard")
-    with page(f"http://127.0.0.1:{stack.settings['DASHBOARD_PORT']}/") as driver:
-        wait_for(driver, "What the model relies on", "344 of 344 rows")
+    address = f"http://127.0.0.1:{stack.settings['DASHBOARD_PORT']}/"
+    with page(address, "What the model relies on", "344 of 344 rows") as driver:
         # past the empty space above the title
         driver.execute_script("document.querySelector('[data-testid=stMain]').scrollTo(0, 60)")
         take(driver, "dashboard.png", """document.querySelector("[data-test-script-state='notRunning']")""")
@@ -222,8 +222,7 @@ def dashboard(workshop: Workshop) -> None:
 def api(workshop: Workshop) -> None:
     """Show the page that explains the web service, with the request that predicts."""
     stack = workshop.serving("api")
-    with page(f"http://127.0.0.1:{stack.settings['API_PORT']}/docs") as driver:
-        wait_for(driver, "/predict")
+    with page(f"http://127.0.0.1:{stack.settings['API_PORT']}/docs", "/predict") as driver:
         # no mouse: what it rests on would look different
         driver.execute_script("document.querySelector('.opblock-post .opblock-summary-control').click()")
         wait_for(driver, "bill_length_mm")

@@ -28,8 +28,13 @@ def missing() -> str:
 
 
 @contextmanager
-def page(address: str, width: int = 1280, height: int = 800, scheme: str = "light") -> Iterator[webdriver.Chrome]:
-    """Open a page in a window of this size (pixels), below 600 wide a phone's, for who prefers a colour scheme."""
+def page(
+    address: str, *texts: str, width: int = 1280, height: int = 800, scheme: str = "light"
+) -> Iterator[webdriver.Chrome]:
+    """Open a page that shows `texts`, in a window of this size (pixels), for who prefers a colour scheme.
+
+    Below 600 wide, the window is a phone's. Raises AssertionError with what the page has instead of the texts.
+    """
     options = Options()
     options.binary_location = next(filter(None, map(shutil.which, PROGRAMS)))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -41,16 +46,30 @@ def page(address: str, width: int = 1280, height: int = 800, scheme: str = "ligh
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
-        for _ in range(3):
-            driver.get(address)
-            time.sleep(1)
-            driver.complaints = driver.get_log("browser")
-            # a container that came or went meanwhile makes Chromium drop what it was loading
-            if not any("ERR_NETWORK_CHANGED" in entry["message"] for entry in driver.complaints):
-                break
+        _load(driver, address, texts)
         yield driver
     finally:
         driver.quit()
+
+
+def _load(driver: webdriver.Chrome, address: str, texts: tuple[str, ...]) -> None:
+    """Load a page until it has all of `texts`; anew if a container that came or went made Chromium drop some of it."""
+    for _ in range(10):
+        driver.complaints = []
+        driver.get(address)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not _dropped(driver) and not all(each in text(driver) for each in texts):
+            time.sleep(0.3)
+        time.sleep(1)  # for what it loads late
+        if not _dropped(driver):
+            break
+    wait_for(driver, *texts, seconds=0)
+
+
+def _dropped(driver: webdriver.Chrome) -> bool:
+    """Say whether Chromium gave up requests because the machine has another network than before."""
+    driver.complaints += driver.get_log("browser")
+    return any("ERR_NETWORK_CHANGED" in entry["message"] for entry in driver.complaints)
 
 
 def text(driver: webdriver.Chrome) -> str:
@@ -96,7 +115,8 @@ def log_in(driver: webdriver.Chrome, token: str) -> None:
     """Type the token into JupyterLab's login page and wait for what it hides."""
     driver.find_element(By.ID, "password_input").send_keys(token)
     click(driver, "#login_submit")
-    wait_for(driver, "File", "Kernel", "Help")
+    WebDriverWait(driver, 60).until(lambda page: "/login" not in page.current_url)
+    _load(driver, driver.current_url, ("File", "Kernel", "Help"))
 
 
 def choose(driver: webdriver.Chrome, menu: str, command: str) -> None:

@@ -80,9 +80,8 @@ def look_at_what_people_see(made: Stack, rows: int, number: str, title: str) -> 
 
 def look(address: str, *words: str) -> None:
     """See a page on a laptop and on a phone."""
-    for size in ((1280, 800), (390, 844)):
-        with browser.page(address, *size) as page:
-            browser.wait_for(page, *words)
+    for width, height in ((1280, 800), (390, 844)):
+        with browser.page(address, *words, width=width, height=height) as page:
             assert browser.fits(page)
             assert browser.errors(page) == []
 

@@ -23,8 +23,10 @@ def test_a_notebook_sees_an_edit_of_the_package(default) -> None:
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["laptop", "phone"])
 def test_the_report_looks_right(default, chromium, size, scheme) -> None:
     default.compose("run", "--rm", "process")
-    with browser.page((default.path / "reports/report.html").as_uri(), *size, scheme) as page:
-        browser.wait_for(page, "Which penguin is it?", "accuracy on unseen rows", "What the model relies on")
+    texts = ("Which penguin is it?", "accuracy on unseen rows", "What the model relies on")
+    width, height = size
+    report = (default.path / "reports/report.html").as_uri()
+    with browser.page(report, *texts, width=width, height=height, scheme=scheme) as page:
         assert browser.fits(page)
         assert browser.errors(page) == []
         paper = browser.brightness(page, "background-color")

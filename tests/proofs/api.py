@@ -22,8 +22,7 @@ def before(stack: Stack) -> None:
     assert (status, json.loads(text)["detail"][0]["loc"]) == (422, ["body", 1, "bill_length_mm"])
     processes = stack.compose("top", "api")
     assert processes.count("--multiprocessing-fork") == int(stack.settings["API_WORKERS"]), processes
-    with browser.page(f"http://127.0.0.1:{stack.settings['API_PORT']}/") as page:
-        browser.wait_for(page, "Which penguin is it?", "/predict")
+    with browser.page(f"http://127.0.0.1:{stack.settings['API_PORT']}/", "Which penguin is it?", "/predict") as page:
         assert browser.errors(page) == []
 
 

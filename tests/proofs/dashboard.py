@@ -9,8 +9,8 @@ from stack import Stack
 def before(stack: Stack) -> None:
     """Look at it without results, and let the pipeline make some."""
     (stack.path / "reports/metrics.json").unlink(missing_ok=True)
-    with browser.page(address(stack)) as page:
-        browser.wait_for(page, "No results exist yet", "344 of 344 rows")
+    with browser.page(address(stack), "No results exist yet", "344 of 344 rows"):
+        pass
     stack.compose("run", "--rm", "process")
     look(stack)
 
@@ -30,8 +30,8 @@ def look(stack: Stack) -> None:
     """See the results in both sizes."""
     metrics = json.loads((stack.path / "reports/metrics.json").read_text())
     accuracy = f"{metrics['accuracy']:.1%}"
+    texts = ("Which penguin is it?", accuracy, "344 of 344 rows", "What the model relies on")
     for width, height in ((1280, 800), (390, 844)):
-        with browser.page(address(stack), width, height) as page:
-            browser.wait_for(page, "Which penguin is it?", accuracy, "344 of 344 rows", "What the model relies on")
+        with browser.page(address(stack), *texts, width=width, height=height) as page:
             assert browser.fits(page)
             assert browser.errors(page) == []
