@@ -74,7 +74,6 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
         fitted = model.train(train_rows, settings.seed)
     with step("evaluate") as notes:
         metrics = model.evaluate(fitted, train_rows, test_rows, settings.seed)
-        fitted.margin = metrics.get("margin", fitted.margin)
         notes.append(model.summary(metrics))
     with step("report") as notes:
         versions = {name: version(name) for name in ("polars", "scikit-learn", "numpy", "matplotlib")}

@@ -178,7 +178,7 @@ def predict(model: Model, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def evaluate(model: Model, train_rows: pl.DataFrame, test_rows: pl.DataFrame, seed: int) -> dict[str, Any]:
-    """Return how well the model does on unseen rows, against a baseline that knows no features.
+    """Return how well the model does on unseen rows, against a baseline that knows no features, and set its margin.
 
     Shares are of 1, errors in the unit of the target. Where rows are few, `cross_validation` tells how much chance is
     in the main score.
@@ -186,6 +186,7 @@ def evaluate(model: Model, train_rows: pl.DataFrame, test_rows: pl.DataFrame, se
     measured = _classification if CLASSES else _regression
     found: dict[str, Any] = {"rows": {"train": train_rows.height, "test": test_rows.height}}
     found |= measured(test_rows[TARGET], predict(model, test_rows)["predicted"], train_rows[TARGET])
+    model.margin = found.get("margin", model.margin)
     rows = pl.concat([train_rows, test_rows])
     if rows.height < FEW:
         place, scores = _shuffled(rows, seed)[0], list[float]()
