@@ -106,6 +106,14 @@ def fits(driver: webdriver.Chrome) -> bool:
     return driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def look(address: str, *texts: str) -> None:
+    """See a page that shows `texts` on a laptop and on a phone: it fits, and the console has nothing to say."""
+    for width, height in ((1280, 800), (390, 844)):
+        with page(address, *texts, width=width, height=height) as driver:
+            assert fits(driver)
+            assert errors(driver) == []
+
+
 def click(driver: webdriver.Chrome, selector: str) -> None:
     """Click what a CSS selector finds first, as soon as it can be clicked."""
     WebDriverWait(driver, 60).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()

