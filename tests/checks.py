@@ -246,13 +246,14 @@ def images_pinned(baked: Baked) -> Problems:
         if source not in known:
             yield f"Dockerfile starts from {source}, which is no argument"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
-        if "build" not in body:
-            if body["image"] not in listed:
-                yield f"service {service} uses the image {body['image']}, which is not in the versions table"
-            continue
-        if "image" in body:  # two services with one tag take it from each other
+        build = body.get("build", {})
+        inline = re.findall(r"^FROM (\S+)", build.get("dockerfile_inline", ""), re.MULTILINE)
+        for image in inline or ([] if build else [body["image"]]):
+            if image not in listed:
+                yield f"service {service} uses the image {image}, which is not in the versions table"
+        if build and "image" in body:  # two services with one tag take it from each other
             yield f"service {service} shares the image {body['image']}"
-        if body["build"]["target"] not in {stage for _, stage in stages}:
+        if build and not inline and build["target"] not in {stage for _, stage in stages}:
             yield f"service {service} builds a stage that the Dockerfile does not have"
     for name in (".github/workflows/ci.yaml", ".gitlab-ci.yml"):
         text = baked.files.get(name, b"").decode()

@@ -1,5 +1,6 @@
 """Tables: stored by name, read with SQL, and an error that says what to do."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -64,6 +65,24 @@ def test_a_query_that_fails_is_one_sentence(run, sql) -> None:
 def test_a_name_that_no_query_could_use_is_refused(run, name) -> None:
     done = run("store", "--table", name)
     assert (done.code, "A table cannot be named" in done.err) == (8, True)
+
+
+WRAPPED = [
+    *("{}", "SELECT 1; {}", "{}; SELECT 1", "SELECT 1; COMMIT; {}", "ROLLBACK; {}; BEGIN", "/* ; */ {} -- ;"),
+    *("EXPLAIN {}", "EXPLAIN ANALYZE {}", "WITH x AS ({}) SELECT * FROM x", "SELECT * FROM ({}) AS x"),
+]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_no_query_changes_anything(run, wrapped) -> None:
+    run("store", "--table", "mine")
+    before = everything()
+    for attack in ATTACKS:
+        with contextlib.suppress(database.DatabaseError):
+            database.query(wrapped.format(attack))
+    assert everything() == before
+
+
 #% for fragment in cookiecutter | fragments('test_database.py')
 #% include fragment
 #% endfor

@@ -20,8 +20,17 @@ FILES = re.compile(r"(?is).*\.(?:(csv)(?:\.\w+)?|parquet)")
 ODD = re.compile("INTERVAL|UNION|BIT|BIGNUM|VARIANT|GEOMETRY")  # types that Polars cannot have
 
 
+LOCKED = [  # a query reads the files that it names and no others, loads no extension, and changes none of this
+    *("autoinstall_known_extensions = false", "autoload_known_extensions = false"),
+    *("enable_external_access = false", "lock_configuration = true"),
+]
+
+
 def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
-    """Return the result of a query on stored tables, or files as 'data/mine.csv'. Raises DatabaseError."""
+    """Return the result of a query on stored tables, or files as 'data/mine.csv'. Raises DatabaseError.
+
+    It is one statement that cannot write, and sees no files but those with the name of a table, such as .csv.
+    """
     stored = sorted(((settings or load()).reports / "tables").glob("*.parquet"))
     # without replacements, a query cannot name the variables of this function
     with duckdb.connect(config={"python_enable_replacements": "false"}) as connection:
@@ -29,11 +38,17 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
             with suppress(duckdb.Error):  # a broken one concerns only queries that name it
                 connection.read_parquet(escape(str(file))).create_view(file.stem)
         try:
+            statements = connection.extract_statements(sql.encode().decode())  # which text that is none fails
+            if [each.type.name for each in statements] not in (["SELECT"], ["MULTI"]):  # MULTI: PIVOT
+                raise DatabaseError("A query is one statement that returns rows. Write one such as SELECT * FROM mine.")
+            seen = [*map(str, stored)]
             for single, double in QUOTED.findall(sql):
-                _name_files(connection, single.replace("''", "'") or double.replace('""', '"'))
-            found = connection.sql(sql)
-            if found is None:
-                raise DatabaseError("The query has no result. Write one that returns rows, such as SELECT * FROM mine.")
+                seen += _name_files(connection, single.replace("''", "'") or double.replace('""', '"'))
+            connection.execute("SET allowed_paths = ?", [seen])
+            for setting in LOCKED:
+                connection.execute(f"SET {setting}")
+            connection.execute(f'CREATE VIEW "the query" AS {sql}')  # no view writes, but a WITH could
+            found = connection.view("the query")
             if ODD.search(" ".join(map(str, found.types))):
                 names = ['"' + name.replace('"', '""') + '"' for name in found.columns]
                 casts = ["::VARCHAR" if ODD.search(str(kind)) else "" for kind in found.types]
@@ -51,22 +66,28 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
             raise DatabaseError(f"The query failed: {_reason(error)}. Correct it, or store the table first.") from None
 
 
-def _name_files(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Give the files of this name, as written in a query, the rows and types that they have as an input."""
+def _name_files(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """Give the files of this name, as written in a query, the rows and types that they have as an input.
+
+    Return what the query may then read: the name and the files.
+    """
     if not (kind := FILES.fullmatch(name)):
-        return
+        return []
     found = glob(escape(name)) or glob(name, recursive=True)  # noqa: PTH207 - unlike Path's, it leaves out hidden files
-    files = [escape(file) for file in sorted(found) if Path(file).is_file()]
+    files = [file for file in sorted(found) if Path(file).is_file()]
+    escaped = [escape(file) for file in files]
     if not files:
-        return  # DuckDB says what is wrong with the name
-    if not kind[1]:
-        connection.read_parquet(files).create_view(name)
-        return
-    options = {"header": True, "na_values": ["", "NA"], "union_by_name": True, "sample_size": -1}
-    known = connection.read_csv(files, **options).columns
-    # `check` gives dates and the like their types, as in files
-    texts = {column for column, rule in COLUMNS.items() if not rule.dtype.type.is_numeric()}
-    connection.read_csv(files, dtype=dict.fromkeys(texts.intersection(known), "VARCHAR"), **options).create_view(name)
+        return [name]  # DuckDB says what is wrong with it
+    if kind[1]:
+        options = {"header": True, "na_values": ["", "NA"], "union_by_name": True, "sample_size": -1}
+        known = connection.read_csv(escaped, **options).columns
+        # `check` gives dates and the like their types, as in files
+        texts = {column for column, rule in COLUMNS.items() if not rule.dtype.type.is_numeric()}
+        types = dict.fromkeys(texts.intersection(known), "VARCHAR")
+        connection.read_csv(escaped, dtype=types, **options).create_view(name)
+    else:
+        connection.read_parquet(escaped).create_view(name)
+    return [name, *files, *escaped]
 
 
 def _reason(error: Exception) -> str:

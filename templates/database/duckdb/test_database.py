@@ -1,3 +1,27 @@
+ATTACKS = [
+    *("COPY mine TO 'x.csv'", "COPY mine TO 'reports/tables/mine.parquet' (USE_TMP_FILE false)", "EXPORT DATABASE 'x'"),
+    *("COPY (SELECT 1) TO 'x' (FORMAT parquet)", "ATTACH 'x.db'", "ATTACH 'x.db' AS x; CREATE TABLE x.y AS SELECT 1"),
+    *("CREATE PERSISTENT SECRET s (TYPE s3)", "INSTALL httpfs", "LOAD httpfs", "DROP VIEW mine", "CHECKPOINT"),
+    *("SET temp_directory = '.'", "PRAGMA enable_external_access", "SET VARIABLE x = 1", "CREATE TABLE x AS SELECT 1"),
+    *("PRAGMA enable_profiling = 'json'; PRAGMA profiling_output = 'x.json'", "PREPARE x AS COPY mine TO 'x.csv'"),
+]
+
+
+def everything() -> dict[Path, bytes]:
+    """Return all that a query could change: the files here."""
+    return {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()}
+
+
+SECRETS = ["read_text('secret.txt')", "read_blob('/proc/self/environ')", "read_csv('secret.txt')", "'secret.txt'"]
+SECRETS += ["read_text('secret.tx' || 't')", "glob('*')", "read_text('mine.csv/../secret.txt')"]
+SECRETS += ["sniff_csv('secret.txt')", "read_csv('http://127.0.0.1/mine.csv')", "duckdb_secrets()"]
+
+
+@pytest.mark.parametrize("source", SECRETS)
+def test_no_query_reads_what_is_no_table(run, tmp_path, source) -> None:
+    (tmp_path / "secret.txt").write_text("s3cret")
+    with pytest.raises(database.DatabaseError, match="The query failed"):
+        database.query(f"SELECT * FROM {source}")
 
 
 NUMBERS = pl.col([name for name, kind in table.TYPES.items() if kind.is_numeric()])

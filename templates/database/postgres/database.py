@@ -22,10 +22,16 @@ TYPES = {pl.Boolean: "boolean", pl.Date: "date", pl.Datetime: "timestamp"}
 # Types that Polars has too; others, such as uuid, json and interval, are read as text
 COMMON = re.compile("bool|int[248]|oid|float[48]|date|time|timestamp|timestamptz|bytea")
 
+ROLES = "docker compose exec db psql --username {} --file /docker-entrypoint-initdb.d/roles.sql pipeline"
 CHANGED = (
-    "The database has another password than POSTGRES_PASSWORD in .env: it keeps the one it was made with. Put that one "
-    'back, or type the new one into `docker compose exec db psql --username pipeline --command "\\password"`. '
-    "Then run `docker compose up --wait --force-recreate`."
+    "The database has another password than POSTGRES_PASSWORD in .env. Put that one back, or give the database the new "
+    "one: run `docker compose up --wait db`, then "
+    f"`{ROLES.format('postgres')}`."
+)
+MIGHTIES = ["pg_execute_server_program", "pg_write_server_files"]  # besides superusers
+MIGHTY = (
+    "No query runs as a user who may do anything, or run programs on the server. Name another in PIPELINE_DATABASE; "
+    f"for a volume of `db` from an older version, run `{ROLES.format('pipeline')}`."
 )
 REFUSED = "The database refuses the user or the password. Correct PIPELINE_DATABASE or POSTGRES_PASSWORD in .env."
 SILENT = (
@@ -69,19 +75,27 @@ class Server(FromEnvironment):
 
 
 def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
-    """Return the result of a query on stored tables, or any others; it cannot write. Raises DatabaseError."""
+    """Return the result of a query, one statement on stored tables or any others; it cannot write.
+
+    Raises DatabaseError.
+    """
     with _connected() as connection:
-        connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-        connection.commit()
+        connection.read_only = True
+        # also the transaction's first query, after which no statement can make it one that writes
+        mighty = "SELECT bool_or(pg_has_role(oid, 'MEMBER')) FROM pg_roles WHERE rolsuper OR rolname = ANY(%s)"
+        if connection.execute(mighty, [MIGHTIES]).fetchone()[0]:
+            raise DatabaseError(MIGHTY)
         for kind in connection.adapters.types:
             if not COMMON.fullmatch(kind.name):
                 connection.adapters.register_loader(kind.oid, FloatLoader if kind.name == "numeric" else TextLoader)
-        cursor = connection.execute(sql)
+        cursor = connection.execute(sql, prepare=True)  # the server prepares one statement only
         names = [column.name for column in cursor.description or ()]
         if not names:
-            raise DatabaseError("The query has no result. Write one that returns rows, such as SELECT * FROM mine.")
+            raise DatabaseError("A query is one statement that returns rows. Write one such as SELECT * FROM mine.")
+        rows = cursor.fetchall()
+        connection.rollback()  # PostgreSQL lets EXPLAIN ANALYZE CREATE TABLE write all the same
         try:
-            return pl.DataFrame(cursor.fetchall(), schema=names, orient="row", infer_schema_length=None)
+            return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
         except (TypeError, pl.exceptions.PolarsError) as error:  # two columns of one name, arrays of unequal depth
             reason = str(error).splitlines()[0].rstrip(".")
             raise DatabaseError(f"The query's result: {reason}. Correct it, as in SELECT x::text AS y.") from None

@@ -1,3 +1,30 @@
+ATTACKS = [
+    *("DROP TABLE mine", "DELETE FROM mine", "TRUNCATE mine", "INSERT INTO mine DEFAULT VALUES", "LOCK TABLE mine"),
+    *("ALTER TABLE mine RENAME TO x", "CREATE TABLE x AS SELECT 1", "SELECT 1 INTO x", "GRANT ALL ON mine TO PUBLIC"),
+    *("COPY mine TO '/tmp/x'", "COPY mine TO PROGRAM 'touch /tmp/x'", "COPY mine FROM PROGRAM 'id'"),
+    *("CREATE DATABASE x", "CREATE ROLE x SUPERUSER", "ALTER ROLE CURRENT_USER SUPERUSER"),
+    *("ALTER ROLE CURRENT_USER PASSWORD 'x'", "ALTER SYSTEM SET work_mem = '1MB'", "SET ROLE postgres"),
+    *("CREATE EXTENSION dblink", "SELECT lo_create(7)", "CREATE FUNCTION f() RETURNS int RETURN 1", "CREATE SCHEMA x"),
+    *("SET TRANSACTION READ WRITE", "SELECT set_config('transaction_read_only', 'off', false)"),
+    *(f"DO $$ BEGIN {each}; DELETE FROM mine; END $$" for each in ("SET TRANSACTION READ WRITE", "COMMIT", "NULL")),
+    *("WITH x AS (DELETE FROM mine RETURNING 1) SELECT * FROM x", "SELECT * FROM mine FOR UPDATE", "VACUUM FULL mine"),
+]
+
+
+def everything() -> list[list[tuple]]:
+    """Return what a query could change: rows, and who owns and may do what."""
+    kinds = ("relname, relowner, relacl FROM pg_class", "* FROM pg_roles", "nspname, nspowner FROM pg_namespace")
+    kinds += ("proname FROM pg_proc", "* FROM pg_largeobject_metadata", "* FROM pg_description", "* FROM pg_extension")
+    address, password = database.Server().split()
+    with database.psycopg.connect(address, password=password) as connection:
+        found = [sorted(map(str, connection.execute(f"SELECT {kind}"))) for kind in kinds]
+        return [*found, *map(list, connection.execute("SELECT * FROM pipeline.mine"))]
+
+
+def test_a_user_who_may_do_anything_runs_no_query(run, monkeypatch) -> None:
+    monkeypatch.setattr(database, "MIGHTIES", ["pg_read_all_data", "pg_database_owner"])  # its tests' user is the owner
+    with pytest.raises(database.DatabaseError, match="No query runs as a user"):
+        database.query("SELECT 1")
 
 
 def test_a_query_cannot_write(run) -> None:
