@@ -21,7 +21,7 @@ def problems(proofs: list[dict], project: Path) -> list[str]:
     """
     names = {path.relative_to(project).as_posix(): path for path in sorted(project.rglob("*")) if path.is_file()}
     everywhere = {
-        name: f"{name}\n{path.read_text(encoding='utf-8')}"
+        name: f"{name}\n{path.read_text(encoding='utf-8', errors='replace')}"
         for name, path in names.items()
         if not (name.endswith(NOT_SEARCHED) or name.startswith("requirements/") or "__pycache__" in path.parts)
     }

@@ -137,11 +137,11 @@ class Stack:
         return json.loads(self.run("docker", "inspect", self.compose("ps", "--quiet", service).strip()))[0]
 
     def results(self, *, python: str = "") -> dict[str, str]:
-        """Return the SHA-256 of each result, as if this version of Python had made it."""
+        """Return the SHA-256 of each result that is not hidden, as if this version of Python had made it."""
         own = json.loads((self.path / "reports/run.json").read_text())["versions"]["python"].encode()
         found = {}
         for file in (file for folder in ("models", "reports") for file in (self.path / folder).rglob("*")):
-            if file.is_file():
+            if file.is_file() and "/." not in str(file.relative_to(self.path)):
                 content = file.read_bytes().replace(own, python.encode() or own)
                 found[str(file.relative_to(self.path))] = hashlib.sha256(content).hexdigest()
         return found

@@ -21,7 +21,7 @@ def test_no_input_ends_in_a_traceback_or_is_left_out_in_silence(default) -> None
 
 
 def test_each_form_of_a_table_and_each_rule_is_told_apart(default) -> None:
-    run_inside(default, "check", "forms", "adopt")
+    run_inside(default, "check", "forms", "adopt", "faults")
 
 
 @pytest.mark.parametrize("database", CHOICES["database"])
@@ -76,3 +76,6 @@ def test_a_large_input_takes_memory_of_six_times_its_size(default) -> None:
         sizes.append(large.stat().st_size)
     FIGURES.append(f"{sizes[1] / 1e6:.0f} MB of CSV take {(peaks[1] - peaks[0]) / 1e6:.0f} MB more than the sample")
     assert peaks[1] - peaks[0] < 6 * sizes[1]
+    small = ("docker", "run", "--rm", "--memory=200m", f"--volume={default.path / 'data'}:/app/data:ro")
+    said = default.run(*small, f"{default.name}-process", "run", "--input", "data/large.csv", code=11)
+    assert "Error: The memory is used up. Use less data, or give it more: MEMORY in .env." in said

@@ -1,6 +1,7 @@
 """Everyday work on a project: notebook, report, errors, and the way from a notebook to production."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_a_failed_run_says_why_and_leaves_the_last_results(default) -> None:
     locked = default.run("docker", "run", "--rm", "--tmpfs", "/app/reports:ro", image, code=7)
     assert "Error: Cannot write reports: " in locked
     assert default.results() == before
+    elsewhere = default.path / "data/elsewhere"  # without the reports, no link to the model would lead anywhere
+    elsewhere.mkdir()
+    here = (f"--user={os.getuid()}:{os.getgid()}", f"--volume={elsewhere}:/app/models", "--tmpfs=/app/reports")
+    default.run("docker", "run", "--rm", *here, image)
+    assert (elsewhere / "model.joblib").stat().st_size > 100_000
+    assert not (elsewhere / "model.joblib").is_symlink()
 
 
 def test_down_leaves_files_only_and_settings_survive_it(default) -> None:

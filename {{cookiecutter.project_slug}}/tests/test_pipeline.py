@@ -22,16 +22,14 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = [path for path in sorted(ROOT.glob("notebooks/**/*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
 STEPS = {{ (["read", "prepare", "train", "evaluate", "report"] + (cookiecutter | brought("step"))) | tojson }}
 RESULTS = {"models/model.joblib", "reports/metrics.json", "reports/report.html", "reports/run.json"}
-#% for result in cookiecutter | brought('result')
-RESULTS |= {"{{ result }}"}
-#% endfor
+RESULTS.add("reports/tables/predictions.parquet")
 FIGURES = "reports/figures/"
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file below `folder`."""
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): sha256(file.read_bytes()).hexdigest() for file in files}
+    """Return the SHA-256 of each file below `folder` that is not hidden."""
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items() if "/." not in name}
 
 
 def test_two_runs_write_the_same_results_and_check_writes_none(run, tmp_path: Path) -> None:
@@ -135,6 +133,12 @@ def test_a_disk_that_fills_up_leaves_the_last_results(tmp_path: Path, monkeypatc
     with pytest.raises(OutputError, match="no space left on device"):
         outputs.write({first: b"new", second: b"new"})
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"first": b"old", "second": b"old"}
+
+
+def test_a_second_run_at_the_same_time_is_refused(run, tmp_path: Path) -> None:
+    with outputs.alone(tmp_path / "reports"):
+        done = run("run")
+    assert (done.code, done.err.partition(".")[0]) == (7, "Error: Another run writes its results into reports")
 
 
 def test_it_runs_as_a_module_and_loads_large_packages_only_when_needed(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ import duckdb
 import polars as pl
 
 from .errors import DatabaseError
-from .outputs import content
+from .outputs import current
 from .settings import Settings, load
 from .table import COLUMNS
 
 # Comments, and what is in quotes: a name of files, if it ends so
 QUOTED = re.compile(r"""(?s)--[^\n]*|/\*.*?\*/|'((?:[^']|'')*)'|"((?:[^"]|"")*)\"""")
 FILES = re.compile(r"(?is).*\.(?:(csv)(?:\.\w+)?|parquet)")
+PREDICTIONS = "tables/predictions.parquet"  # of the last run, in the folder of the reports
 ODD = re.compile("INTERVAL|UNION|BIT|BIGNUM|VARIANT|GEOMETRY")  # types that Polars cannot have
 
 
@@ -31,7 +32,9 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
 
     It is one statement that cannot write, and sees no files but those with the name of a table, such as .csv.
     """
-    stored = sorted(((settings or load()).reports / "tables").glob("*.parquet"))
+    reports = (settings or load()).reports
+    files = [*(reports / "tables").glob("*.parquet"), current(reports) / PREDICTIONS]
+    stored = sorted({file.stem: file for file in files if file.exists()}.values())
     # without replacements, a query cannot name the variables of this function
     with duckdb.connect(config={"python_enable_replacements": "false"}) as connection:
         for file in stored:
@@ -97,8 +100,8 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, bytes]]:
-    """Yield the files that hold the tables. Raises DatabaseError for a name that no query could use."""
+def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, pl.DataFrame]]:
+    """Yield the files to write tables into. Raises DatabaseError for a name that no query could use."""
     reserved = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
     words = {word for (word,) in duckdb.sql(reserved).fetchall()}
     for name in tables:
@@ -106,4 +109,4 @@ def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dic
             rule = "start with a letter; then a-z, 0-9 and _; not a reserved SQL word"
             raise DatabaseError(f"A table cannot be named '{name}': {rule}.")
     folder = settings.reports / "tables"
-    yield {folder / f"{name}.parquet": content(frame.write_parquet) for name, frame in tables.items()}
+    yield {folder / f"{name}.parquet": frame for name, frame in tables.items()}

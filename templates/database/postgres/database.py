@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,10 +13,13 @@ from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 from pydantic import AliasChoices, Field, SecretStr
 
-from .errors import DatabaseError
-from .settings import FromEnvironment, Settings
+from .errors import DatabaseError, OutputError
+from .outputs import alone, current
+from .settings import FromEnvironment, Settings, load
 
+PREDICTIONS = "tables/predictions.parquet"  # of the last run, in the folder of the reports
 SCHEMA = "pipeline"  # a schema of its own, so that other programs' tables are not in the way
+UNSURE = ".storing"  # in that folder while the server may have other predictions than it
 # PostgreSQL's type for a column that is neither a number nor text
 TYPES = {pl.Boolean: "boolean", pl.Date: "date", pl.Datetime: "timestamp"}
 # Types that Polars has too; others, such as uuid, json and interval, are read as text
@@ -79,6 +82,7 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
 
     Raises DatabaseError.
     """
+    _catch_up(settings or load())
     with _connected() as connection:
         connection.read_only = True
         # also the transaction's first query, after which no statement can make it one that writes
@@ -102,11 +106,34 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
 
 
 @contextmanager
-def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, bytes]]:
+def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, pl.DataFrame]]:
     """Store tables in a transaction that is committed only if the block succeeds. Raises DatabaseError.
 
-    Yields the files that hold the tables: none, as the server has them.
+    Yields the files to write them into: none, as the server has them.
     """
+    before, unsure = current(settings.reports), settings.reports / UNSURE
+    try:
+        if "predictions" in tables:
+            unsure.touch()
+        with _storing(tables):
+            yield {}
+        before = current(settings.reports)
+    finally:
+        if current(settings.reports) == before:  # else the block has published files that the server does not match
+            unsure.unlink(missing_ok=True)
+
+
+def _catch_up(settings: Settings) -> None:
+    """Store the last run's predictions if it was killed after it had published its files. Raises DatabaseError."""
+    if (settings.reports / UNSURE).exists():
+        with suppress(OutputError, OSError), alone(settings.reports):  # a run that has not ended stores its own
+            with _storing({"predictions": pl.read_parquet(current(settings.reports) / PREDICTIONS)}):
+                (settings.reports / UNSURE).unlink()
+
+
+@contextmanager
+def _storing(tables: dict[str, pl.DataFrame]) -> Iterator[None]:
+    """Store tables in a transaction that is committed only if the block succeeds. Raises DatabaseError."""
     reserved = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
     with _connected() as connection:
         words = {word for (word,) in connection.execute(reserved)}
@@ -117,7 +144,7 @@ def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dic
         connection.execute(SQL.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(SQL.Identifier(SCHEMA)))
         for name, frame in tables.items():
             _replace(connection, SQL.Identifier(SCHEMA, name), frame)
-        yield {}
+        yield
 
 
 def _replace(connection: psycopg.Connection, table: SQL.Identifier, frame: pl.DataFrame) -> None:

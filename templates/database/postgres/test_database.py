@@ -43,6 +43,21 @@ def test_a_run_that_cannot_write_its_files_leaves_the_tables_too(run, tmp_path) 
     assert database.query("SELECT * FROM predictions").equals(before)
 
 
+def test_a_run_that_dies_between_its_files_and_its_table_is_made_whole_by_the_next_query(run, monkeypatch) -> None:
+    @contextlib.contextmanager
+    def dying(_):
+        yield
+        raise database.DatabaseError("killed")
+
+    run("run")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_storing", dying)
+        assert run("run", "--seed", 5).code == 8
+    expected = pl.read_parquet("reports/tables/predictions.parquet")["predicted"].cast(pl.String)
+    assert database.query("SELECT * FROM predictions")["predicted"].cast(pl.String).equals(expected)
+    assert not Path("reports", database.UNSURE).exists()
+
+
 PUNCTUATION = "".join(map(chr, range(32, 127)))
 PASSWORDS = ["p@s3cret", "s3/cret?a=b#c", "%41s3cret%", "5432/%s3cret", PUNCTUATION, "s3cr\xe9t \U0001f427", "//a"]
 HOSTS = ["db:5432/pipeline", "db/pipeline?application_name=me@here", "db"]

@@ -3,16 +3,17 @@
 import logging
 import os
 import platform
+import re
 import signal
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -54,6 +55,14 @@ def step(name: str) -> Iterator[list[str]]:
 def run(input: Input = None, models: Models = None, reports: Reports = None, seed: Seed = None) -> None:
     """Read, check, prepare, train, evaluate and report."""
     settings = load(input=input, models=models, reports=reports, seed=seed)
+    from . import outputs
+
+    with outputs.alone(settings.reports, settings.models):
+        take_steps(settings)
+
+
+def take_steps(settings: Settings) -> None:
+    """Run the pipeline, and make what comes of it the results."""
     import joblib
     import polars as pl
     import xgboost
@@ -62,7 +71,6 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
     from .schema import TARGET
 
     page, saved = settings.reports / "report.html", settings.models / "model.joblib"
-    outputs.writable(settings.models, settings.reports)
     with step("read") as notes:
         rows, sources = data.read(settings.input, settings)
         notes.append(f"{rows.height} rows from {listed([source['path'] for source in sources], 80)}")
@@ -88,14 +96,15 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
         files = {settings.reports / name: content for name, content in made.items()}
         files[saved] = outputs.content(partial(joblib.dump, fitted))
         predictions = test_rows.drop(model.ANSWER, strict=False).hstack(answers)
-        with database.storing({"predictions": predictions}, settings) as tables:
-            outputs.write(files | tables)
+        files[settings.reports / database.PREDICTIONS] = outputs.content(predictions.write_parquet)
+        with database.storing({"predictions": predictions}, settings):
+            outputs.publish(files, settings.reports)
         notes.append(str(page))
 #% for module in cookiecutter | brought('step')
     with step("{{ module }}") as notes:
         from . import {{ module }}
 
-        notes.append({{ module }}.log(record, metrics, list(files)))
+        notes.append({{ module }}.log(record, metrics, outputs.current(settings.reports)))
 #% endfor
     typer.echo(f"Done. Open {page} in a browser; the model is {saved}.")
 
@@ -118,8 +127,8 @@ def store(table: Table, input: Input = None) -> None:
 
     settings = load(input=input)
     rows, _ = data.read(settings.input, settings)
-    with database.storing({table: rows}, settings) as tables:
-        outputs.write(tables)
+    with outputs.alone(settings.reports), database.storing({table: rows}, settings) as tables:
+        outputs.write({file: outputs.content(frame.write_parquet) for file, frame in tables.items()})
     typer.echo(f"Stored {rows.height} rows. To use them: run --input 'SELECT * FROM {table}'")
 
 
@@ -178,9 +187,39 @@ def main() -> None:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except MemoryError:
-        typer.echo("Error: the memory is used up. Give the container more: MEMORY in .env.", err=True)
-        sys.exit(128 + signal.SIGKILL)  # as the engine does
+        out_of_memory()
+
+
+def out_of_memory() -> NoReturn:
+    """Say that the memory is used up, and exit."""
+    typer.echo("Error: The memory is used up. Use less data, or give it more: MEMORY in .env.", err=True)
+    sys.exit(11)
+
+
+def supervise() -> None:
+    """Run the command line in a process of its own, so that one is left that can say why it was killed."""
+    if not hasattr(os, "fork"):  # Windows
+        main()
+    kills = killed_for_memory()
+    child = os.fork()
+    if child == 0:
+        main()
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == -signal.SIGKILL and killed_for_memory() > kills:
+        out_of_memory()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def killed_for_memory() -> int:
+    """Return how many processes of this container the kernel has killed because the memory was used up."""
+    events = ""
+    for name in ("memory.events", "memory/memory.oom_control"):  # of both versions of cgroups
+        with suppress(OSError):
+            events += Path("/sys/fs/cgroup", name).read_text()
+    return sum(map(int, re.findall(r"^oom_kill (\d+)$", events, re.MULTILINE)))
 
 
 if __name__ == "__main__":
-    main()
+    supervise()

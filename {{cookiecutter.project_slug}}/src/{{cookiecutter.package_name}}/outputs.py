@@ -3,13 +3,21 @@
 import errno
 import io
 import os
+import platform
+import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from .errors import OutputError
+
+# In the folder of the reports: a folder for each of the last runs, and what leads to that of the last one
+RUNS, CURRENT = ".runs", ".current"
 
 
 def content(save: Callable[[io.BytesIO], object]) -> bytes:
@@ -18,12 +26,155 @@ def content(save: Callable[[io.BytesIO], object]) -> bytes:
     return buffer.getvalue()
 
 
-def writable(*folders: Path) -> None:
-    """Make missing folders and prove, before any work, that all can be written. Raises OutputError."""
-    for folder in folders:
+@contextmanager
+def alone(reports: Path, *folders: Path) -> Iterator[None]:
+    """Make missing folders, prove before any work that all can be written, and keep out whoever writes results, too.
+
+    Raises OutputError.
+    """
+    for folder in (reports, *folders):
         with _refused(folder):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
+    with _refused(reports):
+        file = (reports / ".lock").open("ab")
+    with file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):  # others: a disk that has no locks
+                wait = "Wait until it has ended, then try again"
+                raise OutputError(f"Another run writes its results into {reports}. {wait}.") from None
+        yield
+
+
+def _lock(file: int) -> None:
+    """Lock an open file until it is closed. Raises OSError."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def current(reports: Path) -> Path:
+    """Return the folder that has all results of the last run, and that the next run leaves as it is."""
+    pointer = reports / CURRENT
+    try:
+        return reports / (pointer.readlink() if pointer.is_symlink() else pointer.read_text())
+    except OSError:
+        return reports  # of an older version, or none
+
+
+def publish(files: dict[Path, bytes], reports: Path) -> None:
+    """Make files the results, all in one step. Raises OutputError.
+
+    The step is to rename `CURRENT`; the files are links by way of it. Where there are no links, it is a file that names
+    the folder. What cannot be a link is copied after the step.
+    """
+    names = {path: path.relative_to(reports) if path.is_relative_to(reports) else Path(path.name) for path in files}
+    before = current(reports)
+    links = _can_link(reports)
+    with _refused(reports):
+        older = {names[path]: path.read_bytes() for path in files if before == reports and path.is_file()}
+    if older:
+        before = _folder(older, reports)
+        _point(reports, before, links)
+    folder = _folder({names[path]: data for path, data in files.items()}, reports)
+    linked = [path for path in files if links and (path.is_relative_to(reports) or _beside(path.parent, reports))]
+    for path in linked:
+        with _refused(path):
+            _link(path, Path(os.path.realpath(reports), CURRENT, names[path]))
+    _point(reports, folder, links)
+    for path in files.keys() - linked:
+        with _refused(path, f"the new results are complete in {folder}"):
+            _put(path, partial(_write, files[path]))
+    with suppress(OSError):
+        for other in {*(reports / RUNS).iterdir()} - {folder, before}:
+            shutil.rmtree(other, ignore_errors=True)
+        for path in reports.rglob("*"):
+            if path.is_symlink() and not path.exists() and CURRENT in path.readlink().parts:  # no run has it any more
+                path.unlink()
+
+
+def _can_link(reports: Path) -> bool:
+    """Say whether the disk has links, and whoever looks at it can follow them."""
+    if "microsoft" in platform.release():  # Windows cannot follow those that Linux makes on its disks
+        return False
+    with suppress(OSError), tempfile.TemporaryDirectory(dir=reports) as folder:
+        Path(folder, "link").symlink_to("nothing")
+        return True
+    return False
+
+
+def _beside(first: Path, second: Path) -> bool:
+    """Say whether the way from one folder to another is the same outside a container, whatever is mounted where."""
+    inside = os.path.relpath(os.path.realpath(first), os.path.realpath(second))
+    (disk, place), (other_disk, other_place) = _outside(first), _outside(second)
+    return disk == other_disk and os.path.relpath(place, other_place) == inside
+
+
+def _outside(folder: Path) -> tuple[str, str]:
+    """Return the disk of a folder and its place there, by the mounts that Linux lists."""
+    real, mounts = Path(os.path.realpath(folder)), [["", "/", "/"]]
+    with suppress(OSError):
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        mounts = [line.split()[2:5] for line in lines]  # disk, folder on it, folder here
+    disk, place, here = max((each for each in mounts if real.is_relative_to(each[2])), key=lambda each: len(each[2]))
+    return disk, os.path.normpath(f"{place}/{os.path.relpath(real, here)}")
+
+
+def _folder(files: dict[Path, bytes], reports: Path) -> Path:
+    """Return a folder that has these files, called after what is in it. Raises OutputError."""
+    parts = sorted((name.as_posix(), sha256(data).hexdigest()) for name, data in files.items())
+    made = reports / RUNS / sha256(repr(parts).encode()).hexdigest()[:16]
+    if made.exists():
+        with suppress(OSError):
+            if all((made / name).read_bytes() == data for name, data in files.items()):
+                return made
+        made = made.with_name(secrets.token_hex(8))  # somebody has changed that one
+    begun = made.with_suffix(".partial")
+    try:
+        for name, data in files.items():
+            with _refused(reports / name):
+                _write(data, begun / name)
+        with _refused(reports):
+            begun.rename(made)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
+    return made
+
+
+def _link(path: Path, target: Path) -> None:
+    """Make a path a link to another, by a relative way."""
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError("it is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    way = os.path.relpath(target, os.path.realpath(path.parent))
+    if not path.is_symlink() or str(path.readlink()) != way:
+        _put(path, partial(os.symlink, way))
+
+
+def _point(reports: Path, folder: Path, links: bool) -> None:
+    """Make a folder the one with the last results."""
+    name = folder.relative_to(reports).as_posix()
+    with _refused(reports):
+        _put(reports / CURRENT, partial(os.symlink, name) if links else partial(_write, name.encode()))
+
+
+def _put(path: Path, make: Callable[[Path], object]) -> None:
+    """Make a file or a link next to its place, then move it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f".{path.name}.partial")
+    made.unlink(missing_ok=True)
+    try:
+        make(made)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def write(files: dict[Path, bytes]) -> None:
@@ -32,26 +183,31 @@ def write(files: dict[Path, bytes]) -> None:
     try:
         for target, data in files.items():
             with _refused(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir():
                     raise IsADirectoryError("it is a folder")
                 partials[target] = target.with_name(f".{target.name}.partial")
-                with partials[target].open("wb") as file:
-                    if target.exists():
-                        shutil.copymode(target, partials[target])  # only its owner may read .env
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-        for target, partial in partials.items():
+                _write(data, partials[target], like=target)
+        for target, begun in partials.items():
             with _refused(target):  # on Windows, while another program has the file open
-                partial.replace(target)
+                begun.replace(target)
     finally:
-        for partial in partials.values():
-            partial.unlink(missing_ok=True)
+        for begun in partials.values():
+            begun.unlink(missing_ok=True)
+
+
+def _write(data: bytes, path: Path, like: Path | None = None) -> None:
+    """Write a file so that it is on the disk, with the permissions of another one if that exists."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        if like and like.exists():
+            shutil.copymode(like, path)  # only its owner may read .env
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
-def _refused(path: Path) -> Iterator[None]:
+def _refused(path: Path, left: str = "the last results are unchanged") -> Iterator[None]:
     """Turn an OSError into OutputError, which names the path and the reason."""
     try:
         yield
@@ -59,4 +215,4 @@ def _refused(path: Path) -> Iterator[None]:
         reason = f"Cannot write {path}: {(error.strerror or str(error)).lower()}"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "Free some space" if full else "Run `python3 docker/doctor.py`, or choose another folder"
-        raise OutputError(f"{reason}. {remedy}; the last results are unchanged.") from None
+        raise OutputError(f"{reason}. {remedy}; {left}.") from None
