@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,35 +51,45 @@ def features(rows: pl.DataFrame, levels: dict[str, list[str]]) -> tuple[np.ndarr
 
     Text becomes the place of its value in `levels`; a date or time becomes several numbers.
     """
-    columns, places = list[pl.Series](), dict[str, list[int]]()
+    numbers, places = list[pl.Expr](), dict[str, list[int]]()
     for name in [*FEATURES, *DERIVED]:
-        if name in DERIVED:
+        made = _numbers(name, tuple(levels[name]) if name in levels else None)
+        places[name] = list(range(len(numbers), len(numbers) + len(made)))
+        numbers += made
+    try:
+        matrix = rows.select(numbers).to_numpy(order="fortran")
+    except pl.exceptions.PolarsError:
+        for name, expression in DERIVED.items():
             try:
-                made = [rows.select(DERIVED[name]).to_series()]
+                rows.select(expression)
             except pl.exceptions.PolarsError as error:
                 reason = short(str(error).splitlines()[0], 150)
                 raise ColumnError(f"DERIVED in schema.py, {short(name)}: {reason}. Correct it.") from None
-        elif name in levels:
-            made = [rows[name].cast(pl.String).cast(pl.Enum(levels[name]), strict=False).to_physical()]
-        else:
-            made = _moment(rows[name]) if TYPES[name].is_temporal() else [rows[name]]
-        places[name] = list(range(len(columns), len(columns) + len(made)))
-        columns += made
-    matrix = np.empty((rows.height, len(columns)), "f4", order="F")
-    for place, column in enumerate(columns):
-        # XGBoost takes no number beyond those of 32 bits, such as infinity
-        matrix[:, place] = column.cast(pl.Float32).clip(-LARGEST, LARGEST).to_numpy()
+        raise
     return matrix, places
 
 
-def _moment(column: pl.Series) -> list[pl.Series]:
+@lru_cache(maxsize=10_000)
+def _numbers(name: str, levels: tuple[str, ...] | None) -> list[pl.Expr]:
+    """Return the expressions of a feature's numbers; kept, as making them takes longer than one row takes."""
+    column = DERIVED.get(name, pl.col(name))
+    made = [column]
+    if levels is not None:
+        made = [column.cast(pl.String).cast(pl.Enum(levels), strict=False).to_physical()]
+    elif name not in DERIVED and TYPES[name].is_temporal():
+        made = _moment(column, TYPES[name])
+    # XGBoost takes no number beyond those of 32 bits, such as infinity
+    return [each.cast(pl.Float32).clip(-LARGEST, LARGEST).alias(f"{name} {i}") for i, each in enumerate(made)]
+
+
+def _moment(column: pl.Expr, kind: pl.DataType) -> list[pl.Expr]:
     """Return the numbers of a date or time: how much time has passed, and where in the year, month, week and day."""
-    if column.dtype == pl.Duration:
+    if kind == pl.Duration:
         return [column.dt.total_seconds()]
-    hours = [] if column.dtype == pl.Date else [column.dt.hour() + column.dt.minute() / 60]
-    if column.dtype == pl.Time:
+    hours = [] if kind == pl.Date else [column.dt.hour() + column.dt.minute() / 60]
+    if kind == pl.Time:
         return hours
-    days = column.dt.epoch("d") if column.dtype == pl.Date else column.dt.epoch("s") / 86400
+    days = column.dt.epoch("d") if kind == pl.Date else column.dt.epoch("s") / 86400
     return [days, column.dt.year(), column.dt.month(), column.dt.day(), column.dt.weekday(), *hours]
 
 
@@ -170,11 +180,17 @@ def predict(model: Model, rows: pl.DataFrame) -> pl.DataFrame:
     matrix, _ = features(rows, model.levels)
     if CLASSES:
         chances = model.trees.predict_proba(matrix)
-        labels = pl.Series(model.labels, dtype=TYPES[TARGET])
+        labels = _labels(tuple(model.labels))
         chances = chances[:, : len(labels)]  # two, also where the training rows had one class
         return pl.DataFrame([labels.gather(chances.argmax(axis=1)), pl.Series(chances.max(axis=1))], schema=ANSWER)
     guess = model.trees.predict(matrix).astype(float)
     return pl.DataFrame([guess, guess - model.margin, guess + model.margin], schema=ANSWER)
+
+
+@lru_cache
+def _labels(labels: tuple) -> pl.Series:
+    """Return the classes with the type of the target; kept, as for the expressions."""
+    return pl.Series(labels, dtype=TYPES[TARGET])
 
 
 def evaluate(model: Model, train_rows: pl.DataFrame, test_rows: pl.DataFrame, seed: int) -> dict[str, Any]:
