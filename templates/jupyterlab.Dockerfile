@@ -1,6 +1,16 @@
 # Turn off JupyterLab's news feed and its opt-in prompt
 RUN mkdir -p /etc/jupyter/labconfig \
     && echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' >/etc/jupyter/labconfig/page_config.json
+# Browsers may call it by the names of this machine only, and by those in ALLOWED_HOSTS
+COPY <<CONFIG /opt/jupyter/jupyter_server_config.py
+import os
+
+names = [name.partition(":")[0] for name in os.environ.get("ALLOWED_HOSTS", "").replace(",", " ").split()]
+c.ServerApp.local_hostnames = ["localhost", *names]
+c.ServerApp.allow_remote_access = any(name.replace(".", "").isdigit() for name in names)  # that list takes no addresses
+CONFIG
+
+ENV JUPYTER_CONFIG_PATH=/opt/jupyter
 {% include 'ids.Dockerfile' %}
 # A user with your ids, so that files stay yours. First in its list, because ssh looks for keys in the home of the first.
 RUN groupadd --non-unique --gid "${HOST_GID}" lab \

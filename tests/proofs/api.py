@@ -14,6 +14,7 @@ def before(stack: Stack) -> None:
     assert json.loads(stack.ask("API", "/health")[1]) == {"status": "ok", "model": False}
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "No model exists yet")
+    assert stack.ask("API", "/health", host="evil.example")[0] == 400  # a page whose name leads here
     stack.compose("run", "--rm", "process")
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert status == 200, text

@@ -3,6 +3,8 @@
 import json
 
 import browser
+import pytest
+import websocket
 from stack import Stack
 
 
@@ -11,8 +13,18 @@ def before(stack: Stack) -> None:
     (stack.path / "reports/metrics.json").unlink(missing_ok=True)
     with browser.page(address(stack), "No results exist yet", "344 of 344 rows"):
         pass
+    with pytest.raises(websocket.WebSocketBadStatusException):
+        ask(stack, "evil.example")  # of a page whose name leads here
+    ask(stack, "localhost").close()
     stack.compose("run", "--rm", "process")
     look(stack)
+
+
+def ask(stack: Stack, host: str) -> websocket.WebSocket:
+    """Open the channel of the page as a browser does that calls this machine by a name."""
+    port = stack.settings["DASHBOARD_PORT"]
+    options = {"host": f"{host}:{port}", "origin": f"http://{host}:{port}", "timeout": 30}
+    return websocket.create_connection(f"ws://127.0.0.1:{port}/_stcore/stream", **options)
 
 
 def after(stack: Stack, kept: None) -> str:

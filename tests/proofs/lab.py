@@ -18,6 +18,7 @@ def before(stack: Stack) -> None:
     assert status == 200
     if stack.container("lab")["Config"]["User"] != "0:0":  # ml-workspace's own server has no such plugin
         assert '"@jupyterlab/apputils-extension:announcements"' in page  # among the disabled extensions
+        assert stack.ask("JUPYTER", f"/api/status?token={token}", host="evil.example")[0] == 403
     stack.in_terminal("git --version && python -c 'import polars'")  # tests/test_engine_bases.py asks every shell
     run_the_notebook(stack, token)
 

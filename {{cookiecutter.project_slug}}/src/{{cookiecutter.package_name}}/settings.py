@@ -1,5 +1,7 @@
 """The settings of a run: from the command line, else from the environment, else from .env as Compose reads it."""
 
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -53,6 +55,15 @@ def load(**given: object) -> Settings:
         plain = {"int_parsing": "is not a whole number", "float_parsing": "is not a number"}
         reason = plain.get(first["type"]) or first["msg"].removeprefix("Input ")
         raise SettingError(f"{name} is {first['input']!r}, which {reason}.") from None
+
+
+def allowed_hosts() -> list[str]:
+    """Return the names by which browsers may call a page: those of this machine, and those in ALLOWED_HOSTS.
+
+    Others would let a page of the Internet, whose name leads here, read what only this machine should.
+    """
+    named = re.split(r"[\s,]+", os.environ.get("ALLOWED_HOSTS", ""))
+    return ["localhost", "127.0.0.1", *(name.partition(":")[0] for name in named if name)]
 
 
 def _dotenv() -> dict[str, str]:
