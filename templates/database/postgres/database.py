@@ -197,10 +197,14 @@ def _connected() -> Iterator[psycopg.Connection]:
             connection.commit()
             yield connection
     except (psycopg.Error, UnicodeError) as error:
-        if connection.broken:
+        # the codes: https://www.postgresql.org/docs/18/errcodes-appendix.html
+        state = getattr(error, "sqlstate", None) or ""
+        if connection.broken or state.startswith(("57P", "08")):
             raise DatabaseError("The connection to the database was lost. Try again once it answers.") from None
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         remedy = "Correct the query, or store the table first"
+        if state.startswith("53"):
+            remedy = "Free some space on the server's disk, or give it more memory"
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             remedy = "Ask its administrator to allow that, or name another user in PIPELINE_DATABASE"
         raise DatabaseError(f"The database refused: {reason}. {remedy}.") from None

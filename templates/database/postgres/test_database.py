@@ -129,6 +129,18 @@ def test_a_lost_connection_is_one_sentence(run) -> None:
     assert (done.code, done.err) == (8, "Error: The connection to the database was lost. Try again once it answers.\n")
 
 
+FAULTS = {
+    database.psycopg.errors.DiskFull: "could not extend file. Free some space on the server's disk",
+    database.psycopg.errors.AdminShutdown: "The connection to the database was lost. Try again",
+}
+
+
+@pytest.mark.parametrize(("fault", "said"), FAULTS.items())
+def test_a_fault_of_the_server_is_not_blamed_on_the_query(fault, said) -> None:
+    with pytest.raises(database.DatabaseError, match=said), database._connected():
+        raise fault("could not extend file.")
+
+
 def test_types_that_polars_lacks_are_text_or_numbers() -> None:
     columns = "interval '3 days', '1.2.3.4'::inet, 'null'::jsonb, 2.5 AS number, 'Infinity'::numeric, ARRAY[1, NULL]"
     found = database.query(f"SELECT {columns}, now()").row(0)
