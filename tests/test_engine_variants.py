@@ -119,6 +119,8 @@ def test_services_are_confined(stack) -> None:
     lab = stack.container("lab")
     for variable in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "PYTHON_CPU_COUNT"):
         assert f"{variable}={stack.settings['CPUS']}" in lab["Config"]["Env"]
+    find = ("docker", "run", "--rm", "--user=0", "--entrypoint=find", f"{stack.name}-process")
+    assert stack.run(*find, "/", "-xdev", "-type", "f", "-perm", "/6000") == ""  # no program makes its user root
 
 
 def test_the_projects_own_tests_and_notebooks_pass(stack) -> None:
