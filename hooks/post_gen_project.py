@@ -91,6 +91,7 @@ def main(proofs: list[dict], project: Path) -> None:
         sys.exit(f"Not generated. .env cannot be read: {getattr(error, 'strerror', None) or error}.")
     # the token on a terminal only, never in a log
     text = next_steps(project, setup["addresses"](settings, token=sys.stdout.isatty()))
+    text += f"\n{setup['ROOT']}" if setup["as_root"](settings) and not rootless else ""
     print(text.encode("ascii", "backslashreplace").decode())
 
 

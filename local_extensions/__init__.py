@@ -36,6 +36,7 @@ class Choices(Extension):
             "brought": choices.brought,
             "fragments": choices.fragments,
             "image": choices.image,
+            "networks": choices.networks,
             "own_volumes": choices.own_volumes,
             "proofs": choices.proofs,
             "python_image": choices.python_image,

@@ -24,6 +24,12 @@ FACTS = {
     if "choice.yaml" in files
 }
 
+SERVICES = {
+    choice: re.findall(r"(?m)^  (\w+):", files["compose.yaml"].read_text(encoding="utf-8"))
+    for choice, files in FOLDERS.items()
+    if "compose.yaml" in files
+}
+
 
 def chosen(answers: dict) -> list[tuple[str, str]]:
     """Return the option and the choice of each answer, in the order of the questions."""
@@ -39,6 +45,20 @@ def brought(answers: dict, key: str) -> list[Any]:
 def fragments(answers: dict, file: str) -> list[str]:
     """Return the paths below templates/ of the files with this name, for each chosen choice that has one."""
     return [f"{option}/{choice}/{file}" for option, choice in chosen(answers) if file in FOLDERS[option, choice]]
+
+
+def networks(answers: dict, service: str = "") -> list[str]:
+    """Return the networks of a service, or of all: what uses servers shares with them a network of its name.
+
+    Each choice's servers are used by a lab and by the services before which they start; a test is like process.
+    """
+    there = {"lab", "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
+    found = dict[str, None]()
+    for server in brought(answers, "service"):
+        for user in ("lab", *server["before"]):
+            if user in there and service in ("", user, server["name"]):
+                found[user] = None
+    return [*found]
 
 
 def own_volumes(answers: dict) -> list[str]:

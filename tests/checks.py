@@ -188,6 +188,31 @@ def loopback_only(baked: Baked) -> Problems:
             yield f"service {service} uses the host's network"
 
 
+def confined(baked: Baked) -> Problems:
+    """Only lab and lock reach other machines, services share no flat network, and no environment has an index."""
+    compose = parsed(baked.files["compose.yaml"])
+    for service, body in compose["services"].items():
+        if "internet" in body.get("networks", []) and service not in ("lab", "lock"):
+            yield f"service {service} reaches other machines"
+        if "_INDEX" in str(body.get("environment")):
+            yield f"service {service} shows a package index, which can have a password, to `docker inspect`"
+    for name, network in compose["networks"].items():
+        options = {key.rpartition(".")[2]: value for key, value in network.get("driver_opts", {}).items()}
+        alone, closed = name in ("internet", "default"), name not in ("internet", "lab")
+        wanted = ({"enable_icc": "false"} if alone else {}) | (
+            {"enable_ip_masquerade": "${OUTBOUND:-false}"} if closed else {}
+        )
+        if options != wanted or (name == "lab") != network.get("internal", False):
+            yield f"network {name} is open"
+    for service in ("lab", "test", "lock"):
+        if not any(
+            volume["target"].endswith("/.env")
+            for volume in compose["services"][service]["volumes"]
+            if "target" in volume
+        ):
+            yield f"service {service} reads .env"
+
+
 def hardened(baked: Baked) -> Problems:
     """Every service has an init, no capabilities, no way to gain any, a user, and limits; what ships is read-only."""
     wanted = {
@@ -351,6 +376,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     settings_documented,
     secrets_are_fresh,
     loopback_only,
+    confined,
     hardened,
     services_exist,
     images_pinned,

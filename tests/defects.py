@@ -39,12 +39,34 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a port on every interface", "compose.yaml", '"${BIND_ADDRESS:-127.0.0.1}:${', '"0.0.0.0:${'),
         Defect("ports open by default", ".env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
     ],
+    "confined": [
+        Defect(
+            "a service that reaches all",
+            "../templates/deploy/api/compose.yaml",
+            "    ports:",
+            "    networks: [internet]\n    ports:",
+        ),
+        Defect("a flat network", "compose.yaml", "{internal: true}", "{}"),
+        Defect("a network with a way out", "compose.yaml", "${OUTBOUND:-false}", "true"),
+        Defect(
+            "secrets in the lab",
+            "compose.yaml",
+            "    volumes: [*folder, *hidden, *data]\n",
+            "    volumes: [*folder, *data]\n",
+        ),
+        Defect(
+            "a password for all to see",
+            "compose.yaml",
+            "HOME: /tmp}\n    configs",
+            "HOME: /tmp, EXTRA_INDEX: }\n    configs",
+        ),
+    ],
     "hardened": [
         Defect("capabilities kept", "compose.yaml", "  cap_drop: [ALL]\n", ""),
         Defect("a process that can write anywhere", "compose.yaml", "    read_only: true\n", ""),
         Defect(
             "a service that waits for nobody",
-            "../templates/depends_on.yaml",
+            "../templates/needs.yaml",
             "{{ needed.name }}:",
             "{{ needed.name }}-1:",
         ),
@@ -195,7 +217,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect(
             "a Compose file that Compose refuses",
             "compose.yaml",
-            "[{<<: *folder, target: /app}]\n\n  setup:",
+            "[{<<: *folder, target: /app}, {<<: *hidden, target: /app/.env}]\n\n  setup:",
             '["cache:/app"]\n\n  setup:',
         )
     ],

@@ -52,6 +52,8 @@ def test_a_table_of_another_country_and_a_number_to_predict(made, chromium) -> N
     assert re.search(r"id +whole number +left out: an identifier", said), said
     assert (made.path / ".env").read_text().count("\nPIPELINE_INPUT=data/houses.csv\n") == 1
     made.compose("up", "--wait")
+    inside = ("/opt/venv/bin/python", "-m", made.package, "adopt", "data/houses.csv", "--target", "class", "--force")
+    assert ".env cannot be written here" in made.compose("exec", "lab", *inside, code=7)  # its secrets are hidden there
     made.compose("run", "--rm", "process")
     metrics = json.loads((made.path / "reports/metrics.json").read_text())
     assert metrics["mean_absolute_error"] < metrics["baseline_mean_absolute_error"] / 2

@@ -57,7 +57,7 @@ def test_pip_says_what_adds_a_package(lab) -> None:
 
 
 def test_git_pushes_with_a_key_of_the_labs_own_home(lab, tmp_path) -> None:
-    """To a real server, on the network of the project."""
+    """To a real server, on a network with the lab."""
     home = lab.compose("exec", "lab", "sh", "-c", "echo ~").strip()
     lab.in_terminal("test -e ~/.ssh/id_ed25519 || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
     key = lab.compose("exec", "lab", "cat", f"{home}/.ssh/id_ed25519.pub").strip()
@@ -69,9 +69,11 @@ def test_git_pushes_with_a_key_of_the_labs_own_home(lab, tmp_path) -> None:
     )
     lab.run("docker", "build", "--quiet", "--tag", tag, tmp_path)
     lab.extra_images.append(tag)
-    server = ("--network", f"{lab.name}_default", "--network-alias", "git-server", tag, "/usr/sbin/sshd", "-D")
-    lab.run("docker", "run", "--detach", "--rm", "--name", tag, *server)
+    lab.run("docker", "network", "create", tag)
     try:
+        lab.run("docker", "network", "connect", tag, f"{lab.name}-lab-1")
+        server = ("--network", tag, "--network-alias", "git-server", tag, "/usr/sbin/sshd", "-D")
+        lab.run("docker", "run", "--detach", "--rm", "--name", tag, *server)
         lab.in_terminal(
             "git add README.md && git -c user.name=A -c user.email=a@example.com commit -q --no-verify -m Start && "
             "export GIT_SSH_COMMAND='ssh -o StrictHostKeyChecking=accept-new' && "
@@ -80,6 +82,8 @@ def test_git_pushes_with_a_key_of_the_labs_own_home(lab, tmp_path) -> None:
         assert "Start" in lab.run("docker", "exec", tag, "git", "-C", "/repository", "log", "main", "--format=%s")
     finally:
         lab.run("docker", "rm", "--force", tag)
+        lab.run("docker", "network", "disconnect", "--force", tag, f"{lab.name}-lab-1")
+        lab.run("docker", "network", "rm", tag)
 
 
 def test_a_deleted_file_is_gone(lab) -> None:

@@ -326,6 +326,21 @@ def test_a_rootless_engine_gets_the_ids_of_its_root(bake, tmp_path, monkeypatch)
         assert f"{written['HOST_UID']} {written['HOST_GID']}" == expected
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_root_is_told_once_that_containers_run_as_root(bake, capsys, tmp_path, monkeypatch) -> None:
+    """By the hook or by the first setup; not where an engine is rootless, whose root is somebody else."""
+    baked = bake(project_name="Root")
+    env = baked.path / ".env"
+    for uid, engine, told in ((0, "", True), (0, "name=rootless", False), (1000, "", False)):
+        (tmp_path / "docker").write_text(f'#!/bin/sh\necho \'{{"SecurityOptions": ["{engine}"]}}\'\n')
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        env.unlink()
+        os.chown(baked.path, uid, uid)
+        POST.main(choices.proofs(baked.context), baked.path)
+        assert ("containers run as root" in capsys.readouterr().out) == told
+
+
 def test_next_steps_ask_for_git_init_outside_a_repository_only(bake, tmp_path) -> None:
     baked = bake(project_name="Steps")
     project = tmp_path / "one/steps"

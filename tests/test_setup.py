@@ -1,5 +1,6 @@
 """What setup.py of a generated project writes into .env, and never less than is there."""
 
+import os
 import re
 import runpy
 import socket
@@ -145,6 +146,17 @@ def test_setup_says_that_ids_are_wrong(bake) -> None:
     env, folder = baked.path / ".env", baked.path.stat()
     env.write_text(re.sub(r"HOST_UID=\d+", "HOST_UID=54321", env.read_text()))
     assert f"In .env, set HOST_UID={folder.st_uid} and HOST_GID={folder.st_gid}: " in run(baked.path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_setup_tells_root_once(bake) -> None:
+    """A folder of root's; one of somebody else's has nothing to be told."""
+    baked = bake(project_name="Roots")
+    for owner, told in ((0, True), (4321, False)):
+        (baked.path / ".env").unlink()
+        os.chown(baked.path, owner, owner)
+        assert ("containers run as root" in run(baked.path)) == told
+        assert "containers run as root" not in run(baked.path)
 
 
 def test_setup_makes_the_folders_that_are_missing(bake) -> None:

@@ -17,6 +17,9 @@ import tomllib
 from pathlib import Path
 from typing import NoReturn
 
+INDEXES = Path("/run/secrets/indexes")  # settings of .env
+if INDEXES.exists():
+    os.environ |= dict(line.split("=", 1) for line in INDEXES.read_text().splitlines())
 PROJECT, LOCKS = Path("pyproject.toml"), Path("requirements")
 PYTHON, INDEX = "{}.{}".format(*sys.version_info), os.environ.get("EXTRA_INDEX", "")
 # Wheels only, except for packages that pyproject.toml names in tool.uv.no-binary-package

@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 PROJECT, IDS = "{{ cookiecutter.project_slug }}", "HOST_UID={HOST_UID} and HOST_GID={HOST_GID}"
+ROOT = """Root owns this folder, so containers run as root. To change that, run `chown -R 1000:1000 .` here, and write
+HOST_UID=1000 and HOST_GID=1000 into .env.
+"""
 ADDRESSES = [  # what can be opened: name, setting of its port, path
     ("JupyterLab", "JUPYTER_PORT", "/lab"),
 #% for address in cookiecutter | brought('address')
@@ -30,6 +33,12 @@ TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # owne
 def owner(folder: Path) -> tuple[int, int]:
     """Return the user and group id that own `folder`, or 1000 where the host translates ownership."""
     return (1000, 1000) if TRANSLATED else (folder.stat().st_uid, folder.stat().st_gid)
+
+
+def as_root(values: dict[str, str]) -> bool:
+    """Say whether containers run as this machine's root; the root of a rootless engine's containers is you."""
+    ids = Path("/proc/self/uid_map")
+    return values["HOST_UID"] == "0" and ids.exists() and ids.read_text().split()[1] == "0"
 
 
 def busy(port: int) -> bool:
@@ -108,6 +117,7 @@ def addresses(values: dict[str, str], *, token: bool) -> str:
 
 def main() -> None:
     """Write .env here and show the addresses; the token appears on a terminal only."""
+    new = not os.path.lexists(".env")
     try:
         values = write_env(Path.cwd())
     except (OSError, ValueError) as error:
@@ -116,6 +126,8 @@ def main() -> None:
     uid, gid = owner(Path.cwd())
     if (ids := IDS.format(HOST_UID=uid, HOST_GID=gid)) != IDS.format(**values):
         print(f"In .env, set {ids}: those there are not the ids of this folder's owner.\n")
+    elif new and as_root(values):
+        print(ROOT)
     print(f".env is ready. After `docker compose up --wait`, open\n\n{addresses(values, token=sys.stdout.isatty())}")
 
 

@@ -38,7 +38,8 @@ MIGHTY = (
 )
 REFUSED = "The database refuses the user or the password. Correct PIPELINE_DATABASE or POSTGRES_PASSWORD in .env."
 SILENT = (
-    "The database does not answer. Start it with `docker compose up --wait db`, or correct PIPELINE_DATABASE in .env."
+    "The database does not answer. Start it with `docker compose up --wait db`, or correct PIPELINE_DATABASE in .env; "
+    "a server of your own needs OUTBOUND=true there, too."
 )
 UNREADABLE = (
     "PIPELINE_DATABASE is not the address of a PostgreSQL database. In .env, write it as "

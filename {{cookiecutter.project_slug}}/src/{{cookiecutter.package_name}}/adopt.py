@@ -3,6 +3,7 @@
 import ast
 import difflib
 import keyword
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from . import data, made_up, outputs, schema
 from .check import require
 from .columns import Column, decide
 from .env_file import entries, read
-from .errors import ChangedError, EmptyError, SettingError, listed, short
+from .errors import ChangedError, EmptyError, OutputError, SettingError, listed, short
 from .settings import Settings
 from .table import COLUMNS, TYPES, is_text, label
 
@@ -108,6 +109,8 @@ def write(adoption: Adoption, *, force: bool) -> None:
             raise ChangedError(f"{listed(changed)} has changes that are not committed. Commit them, or add --force.")
         if done.returncode and Path(".git").exists():  # of a worktree, whose repository a container does not see
             raise ChangedError("Git cannot tell here whether schema.py has changes. Commit them, then add --force.")
+    if Path(".env") in adoption.files and not os.access(".env", os.W_OK):  # as in lab, which does not see it
+        raise OutputError(".env cannot be written here. Run `docker compose run --rm adopt`, or run this as its owner.")
     outputs.write(adoption.files)
     (HERE / "sample" / schema.SAMPLE).unlink(missing_ok=True)
 
