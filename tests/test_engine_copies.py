@@ -4,6 +4,7 @@ import functools
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,13 @@ def test_a_database_of_an_older_version_or_with_another_password_needs_one_comma
             "The database has another password than POSTGRES_PASSWORD", "it has another password than POSTGRES_PASSWORD"
         )
         assert "s3cret" not in all_said + made.compose("logs")
+        for service, code in (("mlflow", 9), ("db", 8)):
+            made.compose("pause", service)
+            start = time.monotonic()
+            run_in_lab = ("exec", "lab", "/opt/venv/bin/python", "-m", made.package, "run")  # Compose refuses process
+            assert f"`docker compose unpause {service}`" in made.compose(*run_in_lab, code=code)
+            assert time.monotonic() - start < 40  # 10 are the wait
+            made.compose("unpause", service)
         made.compose("stop", "db")
         made.compose("up", "--wait", "lab")
         assert "Start it with `docker compose up --wait db`" in made.in_kernel(query, FAILING_QUERY)

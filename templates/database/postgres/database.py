@@ -1,9 +1,11 @@
 """Tables in PostgreSQL: the service `db`, or the server that PIPELINE_DATABASE names."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from urllib.parse import unquote
 
 import polars as pl
@@ -16,6 +18,8 @@ from pydantic import AliasChoices, Field, SecretStr
 from .errors import DatabaseError, OutputError
 from .outputs import alone, current
 from .settings import FromEnvironment, Settings, load
+
+log = logging.getLogger(__name__)
 
 PREDICTIONS = "tables/predictions.parquet"  # of the last run, in the folder of the reports
 SCHEMA = "pipeline"  # a schema of its own, so that other programs' tables are not in the way
@@ -38,8 +42,8 @@ MIGHTY = (
 )
 REFUSED = "The database refuses the user or the password. Correct PIPELINE_DATABASE or POSTGRES_PASSWORD in .env."
 SILENT = (
-    "The database does not answer. Start it with `docker compose up --wait db`, or correct PIPELINE_DATABASE in .env; "
-    "a server of your own needs OUTBOUND=true there, too."
+    "The database does not answer. Start it with `docker compose up --wait db`, or after a pause with `docker compose "
+    "unpause db`. A server of your own needs the right PIPELINE_DATABASE, and OUTBOUND=true, in .env."
 )
 UNREADABLE = (
     "PIPELINE_DATABASE is not the address of a PostgreSQL database. In .env, write it as "
@@ -55,6 +59,7 @@ ANSWERS = {
     "database .*not exist": "The server has no database of that name. Correct the end of PIPELINE_DATABASE in .env.",
     "invalid |could not parse|not found|unrecognized": UNREADABLE,
 }
+WAIT = 10  # seconds for a connection; for an answer, until the user is told
 INVALID = (psycopg.Error, ValueError)  # ValueError: a host or text that cannot be encoded
 
 
@@ -172,7 +177,7 @@ def _connect() -> psycopg.Connection:
     if not address:
         raise DatabaseError(f"PIPELINE_DATABASE is not set. {UNREADABLE.partition('. ')[2]}")
     try:
-        options = {"password": password, **psycopg.conninfo.conninfo_to_dict(address), "connect_timeout": 10}
+        options = {"password": password, **psycopg.conninfo.conninfo_to_dict(address), "connect_timeout": WAIT}
         return psycopg.connect(**options)
     except psycopg.OperationalError as error:
         said = re.sub('"[^"]*"', "", str(error))  # names in it could look like a reason
@@ -192,6 +197,9 @@ def _connect() -> psycopg.Connection:
 def _connected() -> Iterator[psycopg.Connection]:
     """Yield a connection; its changes are committed when the block succeeds."""
     connection = _connect()
+    waiting = Timer(WAIT, log.warning, ["The database is still at work, or it is paused: %s s so far.", WAIT])
+    waiting.daemon = True
+    waiting.start()
     try:
         with connection:
             connection.execute(SQL.SQL("SET search_path TO {}, public").format(SQL.Identifier(SCHEMA)))
@@ -209,3 +217,5 @@ def _connected() -> Iterator[psycopg.Connection]:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             remedy = "Ask its administrator to allow that, or name another user in PIPELINE_DATABASE"
         raise DatabaseError(f"The database refused: {reason}. {remedy}.") from None
+    finally:
+        waiting.cancel()

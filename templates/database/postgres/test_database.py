@@ -129,6 +129,13 @@ def test_a_lost_connection_is_one_sentence(run) -> None:
     assert (done.code, done.err) == (8, "Error: The connection to the database was lost. Try again once it answers.\n")
 
 
+def test_a_server_that_makes_wait_is_not_waited_for_in_silence(monkeypatch, caplog) -> None:
+    timer = database.Timer
+    monkeypatch.setattr(database, "Timer", lambda _, *told: timer(0.2, *told))
+    database.query("SELECT pg_sleep(1)::text")
+    assert "The database is still at work" in caplog.text
+
+
 FAULTS = {
     database.psycopg.errors.DiskFull: "could not extend file. Free some space on the server's disk",
     database.psycopg.errors.AdminShutdown: "The connection to the database was lost. Try again",
