@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 ENVIRONMENT = (INSIDE / "environment.py").read_text()
 OPENED: set[str] = set()  # dev containers: most variants have the same one
+CRASHED: set[tuple[str, ...]] = set()  # services: those of other variants have the same image
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -283,6 +284,22 @@ def test_every_command_of_its_documents_works(stack) -> None:
             stack.compose("up", "--wait")
         stack.proved.append(f"README: {command[:90]}")
     (stack.path / "data/penguins.csv").unlink()
+
+
+def test_a_service_that_crashes_comes_back(stack) -> None:
+    """All its processes are killed but the first, which sees to the others."""
+    for service in stack.running:
+        kind = (service, *stack.base_images().values())
+        if kind in CRASHED:
+            continue
+        CRASHED.add(kind)
+        stack.shell(f"docker compose exec --no-TTY {service} sh -c 'kill -9 -1'; sleep 1")  # its own end is one, too
+        end = time.monotonic() + 30
+        while stack.container(service)["RestartCount"] != 1 and time.monotonic() < end:
+            time.sleep(0.5)
+        assert stack.container(service)["RestartCount"] == 1, service
+        stack.compose("up", "--wait", service)
+        stack.proved.append(f"{service}: back after a crash")
 
 
 def test_services_stop_in_time_and_the_dev_container_opens(stack, devcontainer) -> None:
