@@ -116,6 +116,11 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a lock with an address", "requirements/lab.txt", "# This", "--index-url https://index.example\n# This"),
         Defect("a base that is behind", "requirements/base.txt", "{% include", "older==0.0.1\n{% include"),
     ],
+    "test_each_service_meets_what_the_page_says": [
+        Defect(
+            "a service that sees the host's processes", "compose.yaml", "    scale: 0", "    pid: host\n    scale: 0"
+        )
+    ],
     "test_no_broken_file_ends_in_a_traceback": [
         Defect("a broken file that ends in a traceback", "docker/lock.py", "except ValueError as", "except KeyError as")
     ],

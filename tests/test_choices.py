@@ -11,7 +11,7 @@ DOCUMENT = ROOT / "docs/choices.md"
 HEAD = """# What each choice touches
 
 Against the default of the same option, whatever else is chosen. Made by the tests; after a change of the template run
-`.venv/bin/python -m pytest tests/test_choices.py --write`.
+`.venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write`.
 
 | option | choice | files that it adds or takes away | files that it changes |
 | --- | --- | --- | --- |
@@ -52,7 +52,9 @@ def test_each_choice_touches_what_the_document_says(hashes, bake, request) -> No
     text = (HEAD + "".join(rows)).replace(f"/{context['package_name']}/", "/<package>/")
     if request.config.getoption("--write"):
         DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
-    assert DOCUMENT.read_text(encoding="utf-8") == text, "run: .venv/bin/python -m pytest tests/test_choices.py --write"
+    assert DOCUMENT.read_text(encoding="utf-8") == text, (
+        "run: .venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write"
+    )
 
 
 def test_a_local_option_looks_at_no_other_and_no_other_at_it(hashes, bake) -> None:
