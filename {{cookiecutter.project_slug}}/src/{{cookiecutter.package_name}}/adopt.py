@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,10 +110,15 @@ def write(adoption: Adoption, *, force: bool) -> None:
             raise ChangedError(f"{listed(changed)} has changes that are not committed. Commit them, or add --force.")
         if done.returncode and Path(".git").exists():  # of a worktree, whose repository a container does not see
             raise ChangedError("Git cannot tell here whether schema.py has changes. Commit them, then add --force.")
-    if Path(".env") in adoption.files and not os.access(".env", os.W_OK):  # as in lab, which does not see it
-        raise OutputError(".env cannot be written here. Run `docker compose run --rm adopt`, or run this as its owner.")
+    if Path(".env") in adoption.files and _read_only(".env"):  # as in lab, which sees .env.example in its place
+        raise OutputError(".env cannot be written here. Run `docker compose run --rm adopt` outside.")
     outputs.write(adoption.files)
     (HERE / "sample" / schema.SAMPLE).unlink(missing_ok=True)
+
+
+def _read_only(path: str) -> bool:
+    """Say whether a path is on a disk, or a mount of its own, that nobody writes to."""
+    return sys.platform != "win32" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _keep(name: str, column: Column) -> None:
