@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import browser
@@ -12,7 +12,7 @@ from baking import Bake, bake_once, copy_of_template, fast_cookiecutter
 from needs import need, need_answer
 from programs import commit_all
 from stack import Stack, project
-from template import ROOT
+from template import ROOT, WRITE
 
 pytest_plugins = ["shown", "summary"]
 pytest.register_assert_rewrite("proofs")
@@ -48,6 +48,18 @@ def bake(cookies_session) -> Iterator[Bake]:
     """Return a function that bakes the template with some answers, once for each set of answers."""
     with fast_cookiecutter():
         yield bake_once(cookies_session)
+
+
+@pytest.fixture
+def document(request) -> Callable[[Path, str], None]:
+    """Return a function that fails unless a document has a text; with --write, it writes that first."""
+
+    def check(path: Path, text: str) -> None:
+        if request.config.getoption("--write"):
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert path.read_text(encoding="utf-8") == text, f"run: {WRITE}"
+
+    return check
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
+WRITE = (
+    ".venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write"  # the documents that tests make
+)
 CONTEXT = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 OPTIONS = {name: value for name, value in CONTEXT.items() if not name.startswith("_")}
 CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, list)}

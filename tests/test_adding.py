@@ -9,7 +9,7 @@ import pytest
 import shown
 from baking import copy_of_template
 from programs import git, run, shell
-from template import ROOT, TREE, tracked
+from template import ROOT, TREE, WRITE, tracked
 
 DOCUMENT = (ROOT / "docs/adding-a-service.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", DOCUMENT, re.MULTILINE))
@@ -96,10 +96,7 @@ def test_compose_understands_the_service(adding, tmp_path, compose_client) -> No
 
 
 def test_the_tests_of_the_copy_are_green(adding) -> None:
-    for command in (
-        "python scripts/readme.py",
-        ".venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write",
-    ):
+    for command in ("python scripts/readme.py", WRITE):
         shown.run(partial(shell, adding), DOCUMENT, command)
     git(adding, "add", "--all")
     options = f"-q -p no:cacheprovider {FAST}"

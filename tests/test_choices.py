@@ -5,13 +5,12 @@ import itertools
 from collections import defaultdict
 
 import pytest
-from template import CHOICES, LOCAL, ROOT, Variant, variants
+from template import CHOICES, LOCAL, ROOT, WRITE, Variant, variants
 
-DOCUMENT = ROOT / "docs/choices.md"
-HEAD = """# What each choice touches
+HEAD = f"""# What each choice touches
 
 Against the default of the same option, whatever else is chosen. Made by the tests; after a change of the template run
-`.venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write`.
+`{WRITE}`.
 
 | option | choice | files that it adds or takes away | files that it changes |
 | --- | --- | --- | --- |
@@ -44,17 +43,13 @@ def touched(hashes: dict[tuple, dict[str, str]]) -> dict[tuple[str, str], tuple[
     return found
 
 
-def test_each_choice_touches_what_the_document_says(hashes, bake, request) -> None:
+def test_each_choice_touches_what_the_document_says(hashes, bake, document) -> None:
     rows, context = [], bake().context
     for (option, choice), (some, changed) in touched(hashes).items():
-        shown = (", ".join(f"`{name}`" for name in sorted(names)) for names in (some, changed))
-        rows.append(f"| `{option}` | {choice} | {' | '.join(shown)} |\n".replace("|  |", "| |"))
+        names = (", ".join(f"`{name}`" for name in sorted(each)) for each in (some, changed))
+        rows.append(f"| `{option}` | {choice} | {' | '.join(names)} |\n".replace("|  |", "| |"))
     text = (HEAD + "".join(rows)).replace(f"/{context['package_name']}/", "/<package>/")
-    if request.config.getoption("--write"):
-        DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
-    assert DOCUMENT.read_text(encoding="utf-8") == text, (
-        "run: .venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write"
-    )
+    document(ROOT / "docs/choices.md", text)
 
 
 def test_a_local_option_looks_at_no_other_and_no_other_at_it(hashes, bake) -> None:

@@ -28,10 +28,15 @@ def served(bake, tmp_path_factory):
         made.remove()
 
 
+def address(stack: Stack) -> tuple[str, int]:
+    """Return where the web service listens."""
+    return "127.0.0.1", int(stack.settings["API_PORT"])
+
+
 def keep_asking(stack: Stack, end: Event) -> list[tuple[int, str]]:
     """Return the statuses and the answers of one client that asks on one connection until the end."""
     answers = []
-    connection = http.client.HTTPConnection("127.0.0.1", int(stack.settings["API_PORT"]), timeout=30)
+    connection = http.client.HTTPConnection(*address(stack), timeout=30)
     while not end.is_set():
         connection.request("POST", "/predict", json.dumps([PENGUIN]), {"Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -60,7 +65,7 @@ def test_another_model_is_taken_without_an_error(served) -> None:
 def test_a_request_that_has_begun_is_answered_before_a_stop(served) -> None:
     body = json.dumps([PENGUIN] * 1000).encode()
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    with socket.create_connection(("127.0.0.1", int(served.settings["API_PORT"])), timeout=30) as connection:
+    with socket.create_connection(address(served), timeout=30) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode() + body[:1000])
         time.sleep(1)
         stop = subprocess.Popen(["docker", "compose", "stop", "api"], cwd=served.path, stderr=subprocess.DEVNULL)
@@ -76,8 +81,7 @@ def test_a_request_that_has_begun_is_answered_before_a_stop(served) -> None:
 def test_a_crowd_that_says_nothing_harms_nobody(served) -> None:
     with ExitStack() as crowd:
         for _ in range(500):
-            address = ("127.0.0.1", int(served.settings["API_PORT"]))
-            crowd.enter_context(socket.create_connection(address, timeout=10))
+            crowd.enter_context(socket.create_connection(address(served), timeout=10))
         start = time.monotonic()
         assert served.ask("API", "/predict", [PENGUIN])[0] == 200
         assert time.monotonic() - start < 5

@@ -124,10 +124,11 @@ def test_services_are_confined(stack) -> None:
     assert stack.run(*find, "/", "-xdev", "-type", "f", "-perm", "/6000") == ""  # no program makes its user root
 
 
-def look(stack: Stack, service: str, script: str) -> str:
-    """Return what a line of Bash says inside a service; in one that does not run, as its program."""
-    inside = ("exec", "--no-TTY", service, "bash") if service in stack.running else None
-    return stack.compose(*inside or ("run", "--rm", "--no-TTY", "--entrypoint", "bash", service), "-c", script)
+def look(stack: Stack, services: set[str], script: str) -> dict[str, str]:
+    """Return what a line of Bash says inside each service that runs, and inside others, where it is the program."""
+    inside = {service: ("run", "--rm", "--no-TTY", "--entrypoint", "bash", service) for service in services}
+    inside |= {service: ("exec", "--no-TTY", service, "bash") for service in stack.running}
+    return {service: stack.compose(*command, "-c", script) for service, command in inside.items()}
 
 
 KNOWN = {  # secret: who knows it
@@ -139,8 +140,8 @@ KNOWN = {  # secret: who knows it
 
 def test_a_service_knows_its_own_secrets(stack) -> None:
     """From its environment, its files and Compose's; adopt, setup and doctor work on .env itself."""
-    for service in {*stack.running, "process", "test", "lock"}:
-        said = look(stack, service, "cat /proc/self/environ .env* /run/secrets/* 2>/dev/null; true")
+    script = "cat /proc/self/environ .env* /run/secrets/* 2>/dev/null; true"
+    for service, said in look(stack, {"process", "test", "lock"}, script).items():
         for secret in {*KNOWN} & {*stack.settings}:
             assert (stack.settings[secret] in said) == (service in KNOWN[secret]), f"{service} {secret}"
 
@@ -153,15 +154,16 @@ def test_a_service_reaches_only_what_it_uses(stack) -> None:
     sources = ("--entrypoint=grep", f"{stack.name}-process", "-rhoEm1", "https?://[^/ ]+", "/etc/apt")
     scheme, _, host = stack.run("docker", "run", "--rm", *sources).split()[0].partition("://")
     places = {f"{host}/{'443' if scheme == 'https' else '80'}": "outside"}
-    for service in stack.running:
+    running = stack.running
+    for service in running:
         seen = stack.container(service)["NetworkSettings"]
         for network in seen["Networks"].values():
             places |= {f"{network['IPAddress']}/{port.partition('/')[0]}": service for port in seen["Ports"]}
     tries = f"for place in {' '.join(places)}; do"
     tries += ' (timeout 3 bash -c "</dev/tcp/$place" 2>&- && echo $place) & done; wait'
-    assert {*places.values()} >= {*stack.running}
-    for service in {*stack.running, "process"}:
-        reached = {places[place] for place in look(stack, service, tries).split() if place in places}
+    assert {*places.values()} >= {*running}
+    for service, said in look(stack, {"process"}, tries).items():
+        reached = {places[place] for place in said.split() if place in places}
         users = {user for user in uses if service in uses[user]}
         assert reached - users - {service} == uses[service] & {*places.values()}, service
 

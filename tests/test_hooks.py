@@ -297,28 +297,34 @@ def test_no_answer_of_a_project_is_a_secret(bake) -> None:
     assert token not in json.dumps(baked.context)
 
 
-def test_a_project_is_named_after_its_folder_unless_another_one_is(bake, tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """Return a function that puts a `docker` in place of the real one, a line of shell."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    def put(line: str) -> None:
+        (tmp_path / "docker").write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / "docker").chmod(0o755)
+
+    return put
+
+
+def test_a_project_is_named_after_its_folder_unless_another_one_is(bake, docker) -> None:
     baked = bake(project_name="Other name")
     assert "name" not in yaml.safe_load(baked.text("compose.yaml"))
     env = baked.path / ".env"
     assert env_settings(env.read_text())["COMPOSE_PROJECT_NAME"] == ""
-    (tmp_path / "docker").write_text(
-        "#!/bin/sh\ncase $* in 'volume ls'*project=other-name) echo other-name_lab-home;; esac\n"
-    )
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    docker("case $* in 'volume ls'*project=other-name) echo other-name_lab-home;; esac")
     env.unlink()
     POST.main(choices.proofs(baked.context), baked.path)
     assert re.fullmatch("other-name-[0-9a-f]{4}", env_settings(env.read_text())["COMPOSE_PROJECT_NAME"])
 
 
-def test_a_rootless_engine_gets_the_ids_of_its_root(bake, tmp_path, monkeypatch) -> None:
+def test_a_rootless_engine_gets_the_ids_of_its_root(bake, docker, monkeypatch) -> None:
     baked = bake(project_name="Rootless")
     env = baked.path / ".env"
     for said, expected in (("name=rootless", "0 0"), ("", f"{baked.path.stat().st_uid} {baked.path.stat().st_gid}")):
-        (tmp_path / "docker").write_text(f'#!/bin/sh\necho \'{{"SecurityOptions": ["{said}"]}}\'\n')
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        docker(f"""echo '{{"SecurityOptions": ["{said}"]}}'""")
         env.unlink()
         monkeypatch.setattr(os, "geteuid", lambda: 1000)  # so that nothing is given away
         POST.main(choices.proofs(baked.context), baked.path)
@@ -327,14 +333,12 @@ def test_a_rootless_engine_gets_the_ids_of_its_root(bake, tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
-def test_root_is_told_once_that_containers_run_as_root(bake, capsys, tmp_path, monkeypatch) -> None:
+def test_root_is_told_once_that_containers_run_as_root(bake, capsys, docker) -> None:
     """By the hook or by the first setup; not where an engine is rootless, whose root is somebody else."""
     baked = bake(project_name="Root")
     env = baked.path / ".env"
     for uid, engine, told in ((0, "", True), (0, "name=rootless", False), (1000, "", False)):
-        (tmp_path / "docker").write_text(f'#!/bin/sh\necho \'{{"SecurityOptions": ["{engine}"]}}\'\n')
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        docker(f"""echo '{{"SecurityOptions": ["{engine}"]}}'""")
         env.unlink()
         os.chown(baked.path, uid, uid)
         POST.main(choices.proofs(baked.context), baked.path)

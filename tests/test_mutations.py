@@ -13,7 +13,7 @@ from baking import copy_of_template
 from checks import CHECKS, problems
 from defects import DEFECTS, Defect
 from programs import run, shell
-from template import CHOICES, ROOT, TREE, broken_rule, covering, tracked, variants
+from template import CHOICES, ROOT, TREE, WRITE, broken_rule, covering, tracked, variants
 
 # each choice at least once
 COVER = covering(variants(), list(CHOICES), together=1)
@@ -107,10 +107,7 @@ def fewer(tmp_path_factory) -> Path:
     run(folder, "git", "init", "--quiet")
     (folder / ".venv").symlink_to(sys.prefix)
     run(folder, "git", "add", "--all")
-    for command in (
-        "python scripts/readme.py",
-        ".venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write",
-    ):
+    for command in ("python scripts/readme.py", WRITE):
         shown.run(partial(shell, folder), CONTRIBUTING, command)
     return folder
 

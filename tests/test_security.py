@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import pytest
 from checks import parsed
-from template import CHOICES, ROOT, TREE
+from template import CHOICES, ROOT, TREE, WRITE
 
-DOCUMENT = ROOT / "docs/security.md"
-HEAD = """# Security, item by item
+HEAD = f"""# Security, item by item
 
 Sections 4 and 5 of the CIS Docker Benchmark: the line of a project that meets an item for all its services, and the
 test that fails without it. The rest of the benchmark is about the host and its engine. After a change of the template:
-`.venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write`.
+`{WRITE}`.
 
 | item | what it asks for | line | test | not met by |
 | --- | --- | --- | --- | --- |
@@ -42,8 +41,8 @@ class Item(NamedTuple):
 
 
 def nowhere(number: str, asks: str, key: str) -> Item:
-    """Return an item that is met because no service has a key, which this file finds out."""
-    return Item(number, asks, COMPOSE, "", OWN, lambda service: key not in str(service), absent=key.strip("'"))
+    """Return an item that is met because what compose.yaml says about services does not have a word."""
+    return Item(number, asks, test=OWN, met=lambda service: key not in str(service), absent=key.strip("'"))
 
 
 def like(*services: str, why: str) -> dict[str, str]:
@@ -232,13 +231,9 @@ def row(item: Item, services: list[tuple[str, dict]]) -> str:
     return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|\n"
 
 
-def test_each_service_meets_what_the_page_says(services, request) -> None:
+def test_each_service_meets_what_the_page_says(services, document) -> None:
     text = HEAD + "".join(row(item, services) for item in ITEMS) + TAIL
-    if request.config.getoption("--write"):
-        DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
-    assert DOCUMENT.read_text(encoding="utf-8") == text, (
-        "run: .venv/bin/python -m pytest tests/test_security.py --write"
-    )
+    document(ROOT / "docs/security.md", text)
 
 
 @pytest.mark.parametrize("item", [item for item in ITEMS if item.line], ids=lambda item: item.number)
