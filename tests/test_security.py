@@ -22,8 +22,8 @@ TAIL = """
 Beyond the benchmark, a service shares networks only with the servers that it uses, and knows its own secrets only: see
 `test_a_service_reaches_only_what_it_uses` and `test_a_service_knows_its_own_secrets`, both in
 `tests/test_engine_variants.py`. What that does not cover: a server reaches the ports of those who use it; names of the
-Internet are looked up everywhere; and where an editor replaces `.env` by a new file, `lab` sees that until its
-container is made anew.
+Internet are looked up everywhere; and where an editor, setup or adopt replaces `.env` by a new file while `lab` runs,
+`lab` sees that file until its container is made anew.
 """
 
 

@@ -154,7 +154,8 @@ def adopt(
     adopt.write(made, force=force)
     typer.echo(f"\nWritten: {listed([os.path.relpath(file) for file in made.files], 200)}.")
     typer.echo("The limits and listed values in schema.py come from your data: look at them before you share it.")
-    typer.echo("Next: docker compose run --rm process")
+    # a JupyterLab that runs has the old PIPELINE_INPUT, and sees the .env that has just been replaced
+    typer.echo("Next: docker compose run --rm process. If JupyterLab runs, renew it, too: docker compose up --wait")
 
 
 def show(columns: dict, target: str) -> None:
