@@ -65,7 +65,7 @@ def write(made: Stack, **settings: str) -> None:
 def fake(made: Stack, case: str) -> dict[str, str]:
     """Put a docker command before the real one that answers one question, a line of a shell's `case`, otherwise."""
     program = made.path.parent / "bin/docker"
-    program.parent.mkdir()
+    program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/sh\nreal={shutil.which("docker")}\ncase "$*" in {case} ;; esac\nexec "$real" "$@"\n')
     program.chmod(0o755)
     return {"PATH": f"{program.parent}:{os.environ['PATH']}"}
@@ -139,8 +139,11 @@ def test_what_docker_lacks_is_found(made, trouble) -> None:
 @pytest.mark.parametrize("dev_image", [each for each in CHOICES["dev_image"] if "disk" in CONTEXT["_lab_images"][each]])
 def test_each_base_image_needs_its_own_room(bake, tmp_path, dev_image) -> None:
     made = project(bake, tmp_path, dev_image=dev_image)
-    (found,) = doctor(made, **fake(made, edited('"DockerRootDir":"[^"]*"', '"DockerRootDir":"/proc"')))
+    full = edited('"DockerRootDir":"[^"]*"', '"DockerRootDir":"/proc"')
+    (found,) = doctor(made, **fake(made, full))
     assert f"; {CONTEXT['_lab_images'][dev_image]['disk']} GB are needed." in found
+    (found,) = doctor(made, **fake(made, f"{full} ;; 'compose images'*) echo 1f2e; exit"))
+    assert "; 2 GB are needed." in found  # an image that is built has its room
 
 
 def test_a_missing_and_a_stopped_docker_are_found(made) -> None:
