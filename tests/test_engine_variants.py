@@ -295,7 +295,7 @@ def test_a_service_that_crashes_comes_back(stack) -> None:
         if kind in CRASHED:
             continue
         CRASHED.add(kind)
-        stack.shell(f"docker compose exec --no-TTY {service} sh -c 'kill -9 -1'; sleep 1")  # its own end is one, too
+        stack.compose("exec", "--detach", service, "sh", "-c", "kill -9 -1")  # a shell to wait for could be killed, too
         end = time.monotonic() + 30
         while stack.container(service)["RestartCount"] != 1 and time.monotonic() < end:
             time.sleep(0.5)
