@@ -4,7 +4,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     CONDA_AUTO_ACTIVATE_BASE=false \
     PYTHONPATH={{ lab.folder }}/src \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    _RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0
 WORKDIR {{ lab.folder }}
 # System libraries and compilers that packages need, in lab
 # hadolint ignore=DL3008

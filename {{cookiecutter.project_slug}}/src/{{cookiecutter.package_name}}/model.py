@@ -23,6 +23,7 @@ SETTINGS = {"n_estimators": 200, "learning_rate": 0.06, "max_depth": 6, "reg_lam
 SETTINGS |= {"subsample": 0.8, "colsample_bynode": 0.5}  # tried on 100 tables
 ANSWER = ["predicted", "probability"] if CLASSES else ["predicted", "lowest", "highest"]
 LEVELS = 1000  # values of text that the model tells apart, at most; rarer ones count as missing
+AT_ONCE = 1_000_000  # numbers to make from rows: more would take memory twice, fewer take time when rows are few
 FEW, FOLDS = 2000, 5  # with fewer rows, one split says little: cross-validation in so many parts says more
 LEAST = 8  # rows
 LARGEST = 1e38  # number, and -1e38 the lowest
@@ -56,8 +57,12 @@ def features(rows: pl.DataFrame, levels: dict[str, list[str]]) -> tuple[np.ndarr
         made = _numbers(name, tuple(levels[name]) if name in levels else None)
         places[name] = list(range(len(numbers), len(numbers) + len(made)))
         numbers += made
+    matrix = np.empty((rows.height, len(numbers)), "f4", order="F")
+    width = max(1, AT_ONCE // max(1, rows.height))
     try:
-        matrix = rows.select(numbers).to_numpy(order="fortran")
+        for start in range(0, len(numbers), width):
+            part = slice(start, start + width)
+            matrix[:, part] = rows.select(numbers[part]).to_numpy()
     except pl.exceptions.PolarsError:
         for name, expression in DERIVED.items():
             try:
