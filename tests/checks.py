@@ -279,9 +279,36 @@ def images_pinned(baked: Baked) -> Problems:
         for action in re.findall(r"uses: (.+)$", text, re.MULTILINE):
             if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
                 yield f"{name} does not pin {action} by its commit"
-        for image in re.findall(r"(?:image|name): (\S*docker:\S+)$", text, re.MULTILINE):
+        for image in re.findall(r"(?:(?:image|name): |^ +(?=\S*grype:))(\S*(?:docker|grype):\S+)", text, re.MULTILINE):
             if image not in listed:
                 yield f"{name} uses the image {image}, which is not in the versions table"
+
+
+SCANS = {  # of an image, with the least severity that fails; what runs each week; what publishes after that
+    ".github/workflows/ci.yaml": (
+        r"image: (?P<image>\S+)\n +only-fixed: true\n +severity-cutoff: (?P<least>\w+)\n(?! +fail-build)",
+        r"\n  schedule:\n    - cron:(?s:.*)\n  publish:\n(?:    .+\n)*?    needs: test\n",
+    ),
+    ".gitlab-ci.yml": (
+        r"grype:\S+ --config /\.grype\.yaml --only-fixed --fail-on (?P<least>\w+)\n +docker:(?P<image>\S+)\n",
+        r'PIPELINE_SOURCE == "schedule"\n(?s:.*)\npublish:\n(?:  .+\n)*?  needs: \[test\]\n',
+    ),
+}
+
+
+def images_scanned(baked: Baked) -> Problems:
+    """Continuous integration looks for vulnerabilities in both images, each week too, before it publishes one."""
+    slug, lab = baked.context["project_slug"], baked.context["_lab_images"][baked.context["dev_image"]]
+    wanted = {f"{slug}-process": "high"} | ({} if "unmaintained" in lab else {f"{slug}-lab": "critical"})
+    for name in SCANS.keys() & baked.files.keys():
+        (scan, order), text = SCANS[name], baked.text(name)
+        found = {each["image"]: each["least"] for each in re.finditer(scan, text)}
+        if found != wanted:
+            yield f"{name} lets vulnerabilities pass: it looks for {found}, not {wanted}"
+        if not re.search(order, text):
+            yield f"{name} does not look each week, or publishes before it has looked"
+        if ".grype.yaml" not in baked.files:
+            yield f"{name} has no list of vulnerabilities that do not count"
 
 
 def build_sources_exist(baked: Baked) -> Problems:
@@ -374,6 +401,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     hardened,
     services_exist,
     images_pinned,
+    images_scanned,
     build_sources_exist,
     locks_match,
     short_names_match,

@@ -99,10 +99,26 @@ DEFECTS: dict[str, list[Defect]] = {
             "postgres:17",
         ),
         Defect(
+            "a scanner that is not in the table",
+            ".gitlab-ci.yml",
+            "cookiecutter._versions.grype_image",
+            "'anchore/grype:latest'",
+        ),
+        Defect(
             "an action that can move",
             ".github/workflows/ci.yaml",
             "{{ cookiecutter._versions.actions['actions/checkout'] }}",
             "v5",
+        ),
+    ],
+    "images_scanned": [
+        Defect("an image that nobody scans", ".github/workflows/ci.yaml", "{'process': 'high', ", "{"),
+        Defect("an image that passes with holes", ".gitlab-ci.yml", "' --fail-on ' ~ severity", "''"),
+        Defect(
+            "no scan when nobody pushes", ".github/workflows/ci.yaml", "  schedule:\n", "  workflow_dispatch:\n  x:\n"
+        ),
+        Defect(
+            "an image that is published anyway", ".github/workflows/ci.yaml", "    needs: test\n", "    needs: update\n"
         ),
     ],
     "build_sources_exist": [Defect("a source that is ignored", ".dockerignore", "!src/\n", "")],
