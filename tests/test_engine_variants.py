@@ -204,6 +204,9 @@ def test_process_holds_the_environment_and_nothing_else(stack) -> None:
     folders = "-type d -path '*/site-packages/jupyter*'"
     assert inside(f"find / -xdev \\( {files} -o {folders} \\) 2>/dev/null; true") == ""
     assert inside("find /root/.cache /tmp /var/lib/apt/lists -type f 2>/dev/null; true") == ""
+    packages = "find / -xdev -name '*.dist-info' -not -path '/opt/venv/*' 2>/dev/null; true"
+    base = ("docker", "run", "--rm", "--entrypoint", "sh", stack.base_images()["PYTHON_IMAGE"], "-c", packages)
+    assert sorted(inside(packages).split()) == sorted(stack.run(*base).split())
     assert inside("echo $LANG") == "C.UTF-8\n"  # Python's own image no longer sets it
     config = json.loads(stack.run("docker", "inspect", image))[0]["Config"]
     assert config["User"] == "1000:1000"
