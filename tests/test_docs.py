@@ -16,6 +16,20 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [file for file in tracked() if file.endswith(".md") and not file.startswith(("templates/", TREE.name))]
 
 
+def promises() -> list[str]:
+    """Return what README.md promises, each with the comments after it, which name its tests."""
+    section = re.search(r"## What you get\n\n- (.+?)\n\n", README, re.DOTALL)[1]
+    return section.split("\n- ")
+
+
+@pytest.mark.parametrize("promise", promises(), ids=lambda promise: re.match(r"\*\*(.+?)\.?\*\*", promise)[1])
+def test_each_promise_names_its_tests(promise) -> None:
+    named = re.findall(r"<!-- (\w+\.py) (\w+) -->", promise)
+    assert named
+    for file, test in named:
+        assert re.search(rf"^def {test}\(", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE), test
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
@@ -32,7 +46,7 @@ def test_each_picture_is_shown_and_made_by_the_script() -> None:
     for document in DOCUMENTS:
         targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / document).read_text(encoding="utf-8"))
         shown |= {(ROOT / document).parent.joinpath(target).resolve() for target in targets}
-    assert shown == {ROOT / "docs" / name for name in PICTURES}
+    assert shown == {ROOT / "docs" / name for name in PICTURES} | {ROOT / "benchmarks/chart.svg"}
     assert {file for file in tracked("docs") if not file.endswith(".md")} == set(PICTURES)
 
 

@@ -29,6 +29,11 @@ def test_real_tables_become_reports_as_good_as_scikit_learns(default) -> None:
 
 
 def test_a_million_rows_take_no_more_than_twice_a_plain_script_and_six_times_the_file(default) -> None:
-    done = default.script("million.py", "40")  # trees, as they take most of the time
-    FIGURES.extend(line for line in done.stdout.splitlines() if "of the file" in line)
+    done = default.script("million.py", "1_000_000", "40")  # trees, as they take most of the time
     assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    size, plain = found.pop("file"), found["plain"][0]
+    for name, (seconds, memory) in found.items():
+        times, ratio = memory / size, seconds / plain
+        FIGURES.append(f"{name}: {seconds:.1f} s ({ratio:.2f}), {memory:.0f} MB ({times:.1f} of the file)")
+        assert name == "plain" or (ratio < 2 and times < 6), FIGURES[-1]

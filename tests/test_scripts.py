@@ -35,3 +35,9 @@ def test_a_commit_to_the_template_is_checked_first(fork) -> None:
     shown.run(partial(shell, fork), CONTRIBUTING, "pre-commit install")
     assert "pre-commit" in (fork / ".git/hooks/pre-commit").read_text()
     run(fork, "pre-commit", "validate-config", ".pre-commit-config.yaml")
+
+
+def test_the_benchmarks_measure_a_bake(fork) -> None:
+    """Only that, as all of them take half an hour."""
+    said = shown.run(partial(shell, fork), CONTRIBUTING, "python benchmarks", {"benchmarks": "benchmarks bake"})
+    assert float(said.split()[-1]) > 0.5
