@@ -189,7 +189,7 @@ ITEMS = [
         "5.15",
         "five restarts at most",
         COMPOSE,
-        "restart: unless-stopped",
+        "restart: always",
         RUNNING,
         lambda service: "restart" not in service,
         {ANY: "comes back after each crash and each reboot"},
