@@ -11,7 +11,6 @@ be compared between machines.
 import contextlib
 import datetime
 import http.client
-import itertools
 import json
 import os
 import platform
@@ -20,39 +19,41 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
-from cookiecutter.main import cookiecutter
-
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests"))
 from programs import run  # noqa: E402
-from proofs.api import PENGUIN  # noqa: E402
+from proofs.api import keep_asking  # noqa: E402
 from stack import Stack, free_port, free_ports  # noqa: E402
+from template import CONTEXT, ROOT  # noqa: E402
 
-PLAIN, UV = "one stage", "uv, two stages"
+PLAIN = "one stage"
 ADDED = ("humanize", "tomli-w")  # small packages that no lock has yet
 ROWS = (100, 10_000, 1_000_000)
 CLIENTS = (1, 8, 64)
 SECONDS = 5  # that the web service is asked, each time
 JUPYTER = "jupyter lab --ip 0.0.0.0 --port 8888 --allow-root --no-browser --IdentityProvider.token=x"
-BARE = "python -m uvicorn --app-dir /bare bare_api:app --host 0.0.0.0 --port 8000 --no-access-log --workers"
+BARE = (
+    "python -m uvicorn --app-dir /bare bare_api:app --host 0.0.0.0 --port 8000 --lifespan off --no-access-log --workers"
+)
 PAGE = """# Benchmarks
 
-Made by `python benchmarks` on {date}, on {cores} cores ({machine}), with Docker {engine}. All figures are of one run: in
-rounds, each way had its turn, and the table has the medians. A ratio under 1 is better, except for requests. Times on other
-machines differ; ratios differ less.
+Made by `python benchmarks` on {date}, on {cores} cores ({machine}), with Docker {engine}. All figures are of one
+run: in rounds, each way had its turn, and the table has the medians. A ratio under 1 is better, except for requests.
+Times on other machines differ; ratios differ less.
 
-"One stage" is [plain.Dockerfile](plain.Dockerfile), "uv, two stages" is [uv.Dockerfile](uv.Dockerfile), both with the packages
-of the lab. ds-docker builds both images each time. Its pipeline also checks, explains and draws, which a plain script does not:
-that takes the same time for 100 rows as for a million. The bare web service is [bare_api.py](bare_api.py).
+"One stage" is [plain.Dockerfile](plain.Dockerfile), "uv, two stages" is [uv.Dockerfile](uv.Dockerfile), both with the
+packages of the lab. ds-docker builds both images each time. Its pipeline also checks, explains and draws, which a plain
+script does not: that takes the same time for 100 rows as for a million. The bare web service is
+[bare_api.py](bare_api.py).
 
 ![The ratios of the table below](chart.svg)
 
@@ -124,29 +125,32 @@ def size(image: str) -> int:
     return int(run(HERE, "docker", "inspect", "--format", "{{.Size}}", image))
 
 
+def bake(template: Path, folder: Path, **answers: str) -> None:
+    """Make a project of a template in a folder, as its author would."""
+    options = ("--no-input", "--default-config", "--overwrite-if-exists", "--output-dir", folder)
+    run(HERE, "cookiecutter", template, *options, *(f"{option}={answer}" for option, answer in answers.items()))
+
+
 def bakes(folder: Path) -> None:
     """Bake, against a template of one empty file."""
     empty = folder / "empty"
     (empty / "{{cookiecutter.slug}}").mkdir(parents=True)
     (empty / "{{cookiecutter.slug}}/README.md").touch()
     (empty / "cookiecutter.json").write_text('{"slug": "of-one-file"}')
-
-    def bake(template: Path) -> float:
-        options = ("--no-input", "--overwrite-if-exists", "--output-dir", folder / "baked")
-        return timed(lambda: run(folder, "cookiecutter", template, *options))
-
-    compare("bake, s", {"ds-docker": lambda: bake(ROOT), "an empty template": lambda: bake(empty)}, 9)
+    templates = {"ds-docker": ROOT, "an empty template": empty}
+    ways = {by: partial(timed, partial(bake, template, folder / "baked")) for by, template in templates.items()}
+    compare("bake, s", ways, 9)
 
 
 def recipes(ours: Stack) -> dict[str, Recipe]:
     """Return the ways to build, all with layers and package caches of this run's own."""
     name, base = ours.name, ours.base_images()["PYTHON_IMAGE"]
     found = {"ds-docker": Recipe(ours.path, ("docker", "compose", "build", "lab", "process"), f"{name}-process")}
-    uv = json.loads((ROOT / "cookiecutter.json").read_text())["_versions"]["uv"]
-    for by, file in {PLAIN: "plain", UV: "uv"}.items():
+    for by, file in {PLAIN: "plain", "uv, two stages": "uv"}.items():
         folder, image = ours.path.parent / file, f"{name}-{file}"
         shutil.copytree(ours.path, folder)
-        text = (HERE / f"{file}.Dockerfile").read_text().replace("UV_VERSION", uv).replace("CACHE", name)
+        text = (HERE / f"{file}.Dockerfile").read_text()
+        text = text.replace("UV_VERSION", CONTEXT["_versions"]["uv"]).replace("CACHE", name)
         (folder / "Dockerfile").write_text(text)
         if by == PLAIN:
             (folder / ".dockerignore").unlink()
@@ -158,8 +162,8 @@ def recipes(ours: Stack) -> dict[str, Recipe]:
     return found
 
 
-def more_packages(ours: Stack) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """Return the project's files that a new package changes, and these files with one and two more packages."""
+def more_packages(ours: Stack) -> list[dict[str, str]]:
+    """Return the project's files that a new package changes: as they are, and with one more package each time."""
     names = ["pyproject.toml", *(f"requirements/{lock}.txt" for lock in ("base", "lab", "process"))]
     states = [{name: (ours.path / name).read_text() for name in names}]
     for package in ADDED:
@@ -167,7 +171,7 @@ def more_packages(ours: Stack) -> tuple[dict[str, str], list[dict[str, str]]]:
         pyproject.write_text(pyproject.read_text().replace('    "typer', f'    "{package}",\n    "typer', 1))
         ours.compose("run", "--rm", "lock")
         states.append({name: (ours.path / name).read_text() for name in names})
-    return states[0], states[1:]
+    return states
 
 
 def builds(ours: Stack, ways: dict[str, Recipe]) -> None:
@@ -183,7 +187,7 @@ def builds(ours: Stack, ways: dict[str, Recipe]) -> None:
     compare("build, nothing cached, s", each(lambda _: None, "--no-cache"), 1)  # package caches are cold only once
     compare("build, nothing changed, s", each(lambda _: None), 5)
     compare("build after an edit, s", each(Recipe.edit), 5)
-    before, states = more_packages(ours)
+    before, *states = more_packages(ours)
     left = {recipe.image: iter(states) for recipe in ways.values()}
     compare("build with one more package, s", each(lambda recipe: recipe.write(next(left[recipe.image]))), len(states))
     for recipe in ways.values():
@@ -201,15 +205,15 @@ def starts(ours: Stack, ways: dict[str, Recipe]) -> None:
     """Start JupyterLab until it answers, and the pipeline."""
     name, port = f"{ours.name}-jupyter", free_port()
 
+    def start() -> None:
+        options = ("--detach", "--name", name, "--publish", f"127.0.0.1:{port}:8888")
+        run(HERE, "docker", "run", *options, ways[PLAIN].image, *JUPYTER.split())
+        wait(port, "/api")
+
     def plain() -> float:
-        publish = ("--publish", f"127.0.0.1:{port}:8888")
-        seconds = timed(lambda: started("docker", "run", "--detach", "--name", name, *publish, ways[PLAIN].image))
+        seconds = timed(start)
         run(HERE, "docker", "rm", "--force", name)
         return seconds
-
-    def started(*command: str) -> None:
-        run(HERE, *command, *JUPYTER.split())
-        wait(port, "/api")
 
     def compose() -> float:
         seconds = timed(lambda: ours.compose("up", "--wait", "lab"))
@@ -224,13 +228,13 @@ def starts(ours: Stack, ways: dict[str, Recipe]) -> None:
 
 
 def wait(port: int, path: str) -> None:
-    """Wait until a container answers."""
-    status = 0
-    while status != 200:
+    """Wait until a container answers, whatever it says."""
+    while True:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", path)
-            status = connection.getresponse().status
+            connection.getresponse()
+            return
         time.sleep(0.05)
 
 
@@ -253,17 +257,11 @@ def requests(ours: Stack) -> None:
     ports = {"ds-docker": int(ours.settings["API_PORT"])}
     for workers in ("1", ours.settings.get("API_WORKERS", "2")):
         port = free_port()
-        publish = (
-            "--publish",
-            f"127.0.0.1:{port}:8000",
-            "--volume",
-            f"{HERE}:/bare:ro",
-            "--env",
-            f"PACKAGE={ours.package}",
-        )
-        ours.compose("run", "--detach", "--no-deps", *publish, "--entrypoint", f"{BARE} {workers}", "api")
+        options = ("--publish", f"127.0.0.1:{port}:8000", "--volume", f"{HERE}:/bare:ro")
+        options += ("--env", f"PACKAGE={ours.package}", "--entrypoint", f"{BARE} {workers}")
+        ours.compose("run", "--detach", "--no-deps", *options, "api")
+        wait(port, "/")
         ports[f"bare uvicorn, {workers} process{'es' * (workers != '1')}"] = port
-    time.sleep(15)  # they have no health check
     for clients in CLIENTS:
         ways = {by: partial(throughput, port, clients) for by, port in ports.items()}
         compare(f"web service, {clients} client{'s' * (clients > 1)}, requests/s", ways, 3)
@@ -271,22 +269,12 @@ def requests(ours: Stack) -> None:
 
 def throughput(port: int, clients: int) -> float:
     """Return how many requests a second are answered, each client asking again on its one connection."""
-    end, counts = time.monotonic() + SECONDS, itertools.count()
-    body, head = json.dumps([PENGUIN]), {"Content-Type": "application/json"}
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        while time.monotonic() < end:
-            connection.request("POST", "/predict", body, head)
-            if b'"predicted"' in connection.getresponse().read():
-                next(counts)
-
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return next(counts) / SECONDS
+    end = Event()
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(keep_asking, port, end) for _ in range(clients)]
+        time.sleep(SECONDS)
+        end.set()
+    return sum(status == 200 for client in asking for status, _ in client.result()) / SECONDS
 
 
 def rounded(value: float) -> str:
@@ -324,9 +312,9 @@ def main() -> None:
         bakes(folder)
         if sys.argv[1:] == ["bake"]:
             return
-        answers = {"project_slug": f"measured-{uuid.uuid4().hex[:6]}", "package_name": "measured", "deploy": "api"}
-        options = {"no_input": True, "default_config": True, "output_dir": name}
-        ours = Stack(Path(cookiecutter(str(ROOT), extra_context=answers, **options)))
+        slug = f"measured-{uuid.uuid4().hex[:6]}"
+        bake(ROOT, folder, project_slug=slug, package_name="measured", deploy="api")
+        ours = Stack(folder / slug)
         free_ports(ours.path / ".env")
         try:
             ways = recipes(ours)

@@ -15,8 +15,6 @@ fitted = joblib.load("models/model.joblib")
 
 async def app(scope, receive, send) -> None:
     """Answer each request with a prediction for each row of its body."""
-    if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # uvicorn goes on without
     body, more = b"", True
     while more:
         message = await receive()

@@ -12,7 +12,7 @@ from threading import Event
 
 import pytest
 from proofs import dashboard
-from proofs.api import PENGUIN
+from proofs.api import PENGUIN, keep_asking
 from stack import Stack, project
 from summary import FIGURES
 
@@ -36,21 +36,10 @@ def address(stack: Stack) -> tuple[str, int]:
     return "127.0.0.1", int(stack.settings["API_PORT"])
 
 
-def keep_asking(stack: Stack, end: Event) -> list[tuple[int, str]]:
-    """Return the statuses and the answers of one client that asks on one connection until the end."""
-    answers = []
-    connection = http.client.HTTPConnection(*address(stack), timeout=30)
-    while not end.is_set():
-        connection.request("POST", "/predict", json.dumps([PENGUIN]), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        answers.append((answer.status, answer.read().decode()))
-    return answers
-
-
 def test_another_model_is_taken_without_an_error(served) -> None:
     end, before = Event(), served.ask("API", "/predict", [PENGUIN])
     with ThreadPoolExecutor() as pool:
-        clients = [pool.submit(keep_asking, served, end) for _ in range(4)]
+        clients = [pool.submit(keep_asking, address(served)[1], end) for _ in range(4)]
         try:
             served.compose("run", "--rm", "process", "run", "--seed", "7")
             after = served.ask("API", "/predict", [PENGUIN])

@@ -38,6 +38,6 @@ def test_a_commit_to_the_template_is_checked_first(fork) -> None:
 
 
 def test_the_benchmarks_measure_a_bake(fork) -> None:
-    """Only that, as all of them take half an hour."""
+    """Only that, as the others take long, and an engine."""
     said = shown.run(partial(shell, fork), CONTRIBUTING, "python benchmarks", {"benchmarks": "benchmarks bake"})
     assert float(said.split()[-1]) > 0.5

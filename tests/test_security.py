@@ -230,8 +230,8 @@ def row(item: Item, services: list[tuple[str, dict]]) -> str:
     """Return the row of an item, with who does not meet it and why. Raises KeyError for one without a reason."""
     why = dict(item.exceptions)
     if item.test:
-        missed = dict.fromkeys(name for name, body in services if not item.met(body))
-        why = {name: why[name] for name in why if name == "all"} | {name: why.get(name) or why[ANY] for name in missed}
+        missed = [name for name, body in services if not item.met(body)] + ["all"] * ("all" in why)
+        why = {name: why.get(name) or why[ANY] for name in missed}
     reasons = {each: ", ".join(name for name in why if why[name] == each) for each in why.values()}
     line = f"{item.file}: `{item.line}`" if item.line else f"no `{item.absent}`" if item.absent else ""
     cells = (item.number, item.asks, line, item.test, "<br>".join(f"{some}: {each}" for each, some in reasons.items()))

@@ -146,7 +146,7 @@ def test_ruff_on_every_variant(bake) -> None:
 
 
 def test_ruff_on_the_template_itself() -> None:
-    own = ["hooks", "local_extensions", "scripts", "tests", *ROOT.glob("*.py")]
+    own = ["benchmarks", "hooks", "local_extensions", "scripts", "tests", *ROOT.glob("*.py")]
     run(ROOT, "ruff", "check", "--no-cache", *own)
     run(ROOT, "ruff", "format", "--no-cache", "--check", *own)
 

@@ -1,6 +1,8 @@
 """The web service answers right and wrong requests, with and without a model."""
 
+import http.client
 import json
+from threading import Event
 
 import browser
 from stack import Stack
@@ -25,6 +27,17 @@ def before(stack: Stack) -> None:
     assert processes.count("--multiprocessing-fork") == int(stack.settings["API_WORKERS"]), processes
     with browser.page(f"http://127.0.0.1:{stack.settings['API_PORT']}/", "Which penguin is it?", "/predict") as page:
         assert browser.errors(page) == []
+
+
+def keep_asking(port: int, end: Event) -> list[tuple[int, str]]:
+    """Return the statuses and the answers of one client that asks on one connection until the end."""
+    answers, body, head = [], json.dumps([PENGUIN]), {"Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    while not end.is_set():
+        connection.request("POST", "/predict", body, head)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.read().decode()))
+    return answers
 
 
 def after(stack: Stack, kept: None) -> str:
