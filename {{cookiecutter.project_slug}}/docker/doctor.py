@@ -158,7 +158,7 @@ def _machine() -> Findings:
         yield wrong, f"In .env, set MEMORY={memory // gb}g; with Docker Desktop, give it more: Settings, Resources."
     disks = [FOLDER, Path(INFO.get("DockerRootDir", "/"))]  # the engine's may be in a virtual machine
     free, path = min((shutil.disk_usage(path).free / gb, path) for path in disks if path.exists())
-    built = ask("compose images --quiet")[0]  # what is built has its room
+    built = INSIDE or ask("compose images --quiet")[0]  # what is built has its room; inside, nobody can tell
     if free < (needed := 2 if built else {{ cookiecutter._lab_images[cookiecutter.dev_image].disk | default(12) }}):
         yield f"{path} has {free:.1f} GB free; {needed} GB are needed.", "Delete files, or run `docker builder prune`."
 
