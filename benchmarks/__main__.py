@@ -259,6 +259,8 @@ def requests(ours: Stack) -> None:
         port = free_port()
         options = ("--publish", f"127.0.0.1:{port}:8000", "--volume", f"{HERE}:/bare:ro")
         options += ("--env", f"PACKAGE={ours.package}", "--entrypoint", f"{BARE} {workers}")
+        for library in ("OMP_NUM", "POLARS_MAX"):  # as in a container that nobody tuned for requests
+            options += ("--env", f"{library}_THREADS={ours.settings['CPUS']}")
         ours.compose("run", "--detach", "--no-deps", *options, "api")
         wait(port, "/")
         ports[f"bare uvicorn, {workers} process{'es' * (workers != '1')}"] = port

@@ -187,7 +187,7 @@ def predict(model: Model, rows: pl.DataFrame) -> pl.DataFrame:
         chances = model.trees.predict_proba(matrix)
         labels = _labels(tuple(model.labels))
         chances = chances[:, : len(labels)]  # two, also where the training rows had one class
-        return pl.DataFrame([labels.gather(chances.argmax(axis=1)), pl.Series(chances.max(axis=1))], schema=ANSWER)
+        return pl.DataFrame([labels[chances.argmax(axis=1)], pl.Series(chances.max(axis=1))], schema=ANSWER)
     guess = model.trees.predict(matrix).astype(float)
     return pl.DataFrame([guess, guess - model.margin, guess + model.margin], schema=ANSWER)
 
