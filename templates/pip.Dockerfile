@@ -1,13 +1,13 @@
 # pip would add a package to this container only: say what adds it to the images
 COPY --chmod=755 <<PIP /opt/venv/bin/pip
 #!/opt/venv/bin/python
+import importlib.metadata
 import re
 import shlex
 import sys
-from importlib.metadata import distributions
 
 if __name__ == "__main__" and sys.argv[1:2] in (["freeze"], ["list"]):
-    for line in sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower):
+    for line in sorted({f"{each.name}=={each.version}" for each in importlib.metadata.distributions()}, key=str.lower):
         print(line)
 elif __name__ == "__main__":
     names = [word for word in sys.argv[2:] if re.match("[A-Za-z0-9]", word) and not word.endswith(".txt")]

@@ -1,6 +1,7 @@
 """What must hold for every generated project, whatever was chosen. Each check yields sentences on what is wrong."""
 
 import ast
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -279,7 +280,7 @@ def images_pinned(baked: Baked) -> Problems:
         for action in re.findall(r"uses: (.+)$", text, re.MULTILINE):
             if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
                 yield f"{name} does not pin {action} by its commit"
-        for image in re.findall(r"(?:(?:image|name): |^ +(?=\S*grype:))(\S*(?:docker|grype):\S+)", text, re.MULTILINE):
+        for image in re.findall(r"(?:image|name): (?:&\w+ )?(\S*(?:docker|grype):\S+)", text, re.MULTILINE):
             if image not in listed:
                 yield f"{name} uses the image {image}, which is not in the versions table"
 
@@ -290,7 +291,7 @@ SCANS = {  # of an image, with the least severity that fails; what runs each wee
         r"\n  schedule:\n    - cron:(?s:.*)\n  publish:\n(?:    .+\n)*?    needs: test\n",
     ),
     ".gitlab-ci.yml": (
-        r"grype:\S+ --config /\.grype\.yaml --only-fixed --fail-on (?P<least>\w+)\n +docker:(?P<image>\S+)\n",
+        r'"\$SCANNER" --config /\.grype\.yaml --only-fixed --fail-on (?P<least>\w+)\n +docker:(?P<image>\S+)\n',
         r'PIPELINE_SOURCE == "schedule"\n(?s:.*)\npublish:\n(?:  .+\n)*?  needs: \[test\]\n',
     ),
 }
@@ -309,6 +310,37 @@ def images_scanned(baked: Baked) -> Problems:
             yield f"{name} does not look each week, or publishes before it has looked"
         if ".grype.yaml" not in baked.files:
             yield f"{name} has no list of vulnerabilities that do not count"
+
+
+READ = {  # how a line names a version, and the files in which a manager of Renovate reads it
+    r"(?:FROM |ARG \w+_IMAGE=)\S+:": {"dockerfile": "Dockerfile"},
+    r"(?:image|- name): (?:&\w+ )?\S+:\S": {"docker-compose": r"compose[^/]*\.yaml", "gitlabci": r"\.gitlab-ci\.yml"},
+    r"(?:- )?uses: \S+@": {"github-actions": r"\.github/workflows/[^/]+\.yaml"},
+    r"additional_dependencies: ": {"pre-commit": r"\.pre-commit-config\.yaml"},
+}
+
+
+def updates_proposed(baked: Baked) -> Problems:
+    """Renovate reads all that names an image, an action or a commit's check, and takes nothing else for an image."""
+    if baked.context["ci"] == "none":
+        return
+    settings = json.loads(baked.text("renovate.json"))
+    own = {manager: settings.get(manager, {}) for manager in settings["enabledManagers"]}
+    texts = {name: baked.text(name) for name in baked.files if not name.endswith((*BINARY, ".md"))}
+    for (name, text), (line, managers) in itertools.product(texts.items(), READ.items()):
+        read = any(
+            own[manager].get("enabled", manager != "pre-commit")
+            and (re.fullmatch(files, name) or name in own[manager].get("managerFilePatterns", []))
+            for manager, files in managers.items()
+            if manager in own
+        )
+        if not read and (found := re.search(rf"^ *{line}.*", text, re.MULTILINE)):
+            yield f"Renovate does not read {found[0].strip()} in {name}"
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", texts["Dockerfile"], re.MULTILINE)
+    for name in ("Dockerfile", "compose.yaml"):  # where it also reads a line of Python, in any case
+        for image in re.findall(r"^ *from ([a-z][\w.-]*) ", texts[name], re.MULTILINE | re.IGNORECASE):
+            if image not in stages:
+                yield f"Renovate takes {image} in {name} for an image"
 
 
 def build_sources_exist(baked: Baked) -> Problems:
@@ -402,6 +434,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     services_exist,
     images_pinned,
     images_scanned,
+    updates_proposed,
     build_sources_exist,
     locks_match,
     short_names_match,

@@ -121,6 +121,19 @@ DEFECTS: dict[str, list[Defect]] = {
             "an image that is published anyway", ".github/workflows/ci.yaml", "    needs: test\n", "    needs: update\n"
         ),
     ],
+    "updates_proposed": [
+        Defect("an inline Dockerfile that gets old", "renovate.json", '["compose.yaml"]', "[]"),
+        Defect(
+            "CI whose tools get old", "../templates/ci/gitlab/choice.yaml", "manager: gitlabci", "manager: circleci"
+        ),
+        Defect("a commit's checks that get old", "renovate.json", '{"enabled": true}', "{}"),
+        Defect(
+            "a line of Python that is taken for an image",
+            "../templates/pip.Dockerfile",
+            "import importlib.metadata\n",
+            "from importlib.metadata import distributions\n",
+        ),
+    ],
     "build_sources_exist": [Defect("a source that is ignored", ".dockerignore", "!src/\n", "")],
     "locks_match": [
         Defect(
@@ -267,7 +280,7 @@ DEFECTS: dict[str, list[Defect]] = {
             "",
         ),
         Defect("a GitLab pipeline against its schema", ".gitlab-ci.yml", "needs: [test]", "needs: {test: 1}"),
-        Defect("a Dependabot file against its schema", ".github/dependabot.yml", "monthly", "sometimes"),
+        Defect("a Renovate file against its schema", "renovate.json", '"7 days"', "7"),
     ],
     "test_dev_container_schema": [
         Defect(

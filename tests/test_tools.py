@@ -116,7 +116,7 @@ rules:
 
 
 def test_yaml_of_every_variant(distinct) -> None:
-    workflows = (".github/workflows/ci.yaml", ".github/dependabot.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
+    workflows = (".github/workflows/ci.yaml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
     files = distinct("compose.yaml", "compose.gpu.yaml", *workflows)
     run(ROOT, "yamllint", "--strict", "--config-data", YAMLLINT, *files)
     run(ROOT, "pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
@@ -169,8 +169,8 @@ def test_workflows() -> None:
 def test_workflows_of_every_variant(bake, distinct) -> None:
     checked = {
         "vendor.github-workflows": distinct(".github/workflows/ci.yaml"),
-        "vendor.dependabot": distinct(".github/dependabot.yml"),
         "vendor.gitlab-ci": distinct(".gitlab-ci.yml"),
+        "vendor.renovate": distinct("renovate.json"),
     }
     for schema, files in checked.items():
         if files:
