@@ -325,14 +325,13 @@ def updates_proposed(baked: Baked) -> Problems:
     if baked.context["ci"] == "none":
         return
     settings = json.loads(baked.text("renovate.json"))
-    own = {manager: settings.get(manager, {}) for manager in settings["enabledManagers"]}
+    own = {each: {"enabled": each != "pre-commit"} | settings.get(each, {}) for each in settings["enabledManagers"]}
     texts = {name: baked.text(name) for name in baked.files if not name.endswith((*BINARY, ".md"))}
     for (name, text), (line, managers) in itertools.product(texts.items(), READ.items()):
         read = any(
-            own[manager].get("enabled", manager != "pre-commit")
-            and (re.fullmatch(files, name) or name in own[manager].get("managerFilePatterns", []))
-            for manager, files in managers.items()
-            if manager in own
+            own[manager]["enabled"]
+            and (re.fullmatch(managers[manager], name) or name in own[manager].get("managerFilePatterns", []))
+            for manager in managers.keys() & own
         )
         if not read and (found := re.search(rf"^ *{line}.*", text, re.MULTILINE)):
             yield f"Renovate does not read {found[0].strip()} in {name}"

@@ -64,11 +64,15 @@ class Stack:
 
     def ask(self, service: str, path: str, body: object = None, host: str | None = None) -> tuple[int, str]:
         """Return the status and the text that a service answers with on the host; `body` is sent as JSON."""
+        answer = self.answer(service, path, body, host)
+        return answer.status, answer.read().decode()
+
+    def answer(self, service: str, path: str, body: object = None, host: str | None = None) -> http.client.HTTPResponse:
+        """Return the same answer with its headers, not yet read."""
         connection = http.client.HTTPConnection("127.0.0.1", int(self.settings[f"{service}_PORT"]), timeout=30)
         headers = {"Content-Type": "application/json"} | ({"Host": host} if host else {})
         connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        return connection.getresponse()
 
     def channel(self, path: str) -> websocket.WebSocket:
         """Return an open channel of JupyterLab's server."""

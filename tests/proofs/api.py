@@ -17,9 +17,7 @@ def before(stack: Stack) -> None:
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "No model exists yet")
     assert stack.ask("API", "/health", host="evil.example")[0] == 400  # a page whose name leads here
-    connection = http.client.HTTPConnection("127.0.0.1", int(stack.settings["API_PORT"]), timeout=30)
-    connection.request("GET", "/docs")
-    assert connection.getresponse().headers["X-Frame-Options"] == "DENY"  # no other page shows it as its own
+    assert stack.answer("API", "/docs").headers["X-Frame-Options"] == "DENY"  # no other page shows it as its own
     stack.compose("run", "--rm", "process")
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert status == 200, text
