@@ -53,7 +53,7 @@ Times on other machines differ; ratios differ less.
 "One stage" is [plain.Dockerfile](plain.Dockerfile), "uv, two stages" is [uv.Dockerfile](uv.Dockerfile), both with the
 packages of the lab. ds-docker builds both images each time. Its pipeline also checks, explains and draws, which a plain
 script does not: that takes the same time for 100 rows as for a million. The bare web service is
-[bare_api.py](bare_api.py).
+[bare_api.py](bare_api.py); a process of it has a thread for each core, as libraries choose.
 
 ![The ratios of the table below](chart.svg)
 
