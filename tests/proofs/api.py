@@ -16,6 +16,7 @@ def before(stack: Stack) -> None:
     assert json.loads(stack.ask("API", "/health")[1]) == {"status": "ok", "model": False}
     status, text = stack.ask("API", "/predict", [PENGUIN])
     assert (status, json.loads(text)["detail"].partition(". ")[0]) == (503, "No model exists yet")
+    assert stack.ask("API", "/ready") == (status, text)
     assert stack.ask("API", "/health", host="evil.example")[0] == 400  # a page whose name leads here
     assert stack.answer("API", "/docs").headers["X-Frame-Options"] == "DENY"  # no other page shows it as its own
     stack.compose("run", "--rm", "process")
@@ -24,6 +25,8 @@ def before(stack: Stack) -> None:
     assert json.loads(text)[0]["predicted"] == "Gentoo"
     status, text = stack.ask("API", "/predict", [PENGUIN, PENGUIN | {"bill_length_mm": 4}])
     assert (status, json.loads(text)["detail"][0]["loc"]) == (422, ["body", 1, "bill_length_mm"])
+    assert stack.ask("API", "/ready")[0] == 200
+    assert 'http_requests_total{handler="/predict",status="503"} 1.0' in stack.ask("API", "/metrics")[1]
     processes = stack.compose("top", "api")
     assert processes.count("--multiprocessing-fork") == int(stack.settings["API_WORKERS"]), processes
     with browser.page(f"http://127.0.0.1:{stack.settings['API_PORT']}/", "Which penguin is it?", "/predict") as page:

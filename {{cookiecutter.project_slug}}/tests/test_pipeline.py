@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from hashlib import sha256
@@ -148,6 +149,32 @@ def test_it_runs_as_a_module_and_loads_large_packages_only_when_needed(tmp_path:
     assert (done.returncode, done.stdout) == (3, "")
     assert "\nError: nowhere.csv does not exist. " in done.stderr
     assert not {"sklearn", "matplotlib"} & {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+
+
+LOGGING = """
+import logging, warnings
+from {{ cookiecutter.package_name }} import logs
+logs.configure()
+logging.getLogger("mine").info("two\\nlines", extra={"color_message": "red"})
+warnings.warn("old")
+raise ValueError("broken")
+"""
+
+
+def test_logs_are_text_or_one_json_object_on_each_line() -> None:
+    def log(kind: str) -> str:
+        command = [sys.executable, "-c", LOGGING]
+        return subprocess.run(command, env=os.environ | {"LOG_FORMAT": kind}, capture_output=True, text=True).stderr
+
+    for kind in ("", "text"):
+        assert log(kind).startswith("INFO:     two\nlines\n")
+    first, warning, error = map(json.loads, log("json").splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", first.pop("time"))
+    assert first == {"level": "INFO", "logger": "mine", "message": "two\nlines"}
+    assert (warning["level"], "old" in warning["message"]) == ("WARNING", True)
+    assert error["level"] == "CRITICAL"
+    assert "ValueError: broken" in error["traceback"]
+    assert "LOG_FORMAT is 'xml', which is not one of: text, json." in log("xml")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
