@@ -156,7 +156,7 @@ def settings_documented(baked: Baked) -> Problems:
             yield f".env.example names {name}, which compose.yaml does not use"
     for name in sorted(set(example) ^ set(own)):
         yield f"{name} is in only one of .env.example and .env"
-    for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", compose):
+    for name, default in re.findall(r"\$\{(\w+):-([^${}]*)\}", compose):
         if name in used and example.get(name) != default and not name.startswith("PACKAGE_"):
             yield f"compose.yaml takes {default!r} for {name}, .env.example says {example.get(name)!r}"
 
@@ -176,11 +176,12 @@ def secrets_are_fresh(baked: Baked) -> Problems:
 
 def loopback_only(baked: Baked) -> Problems:
     """Ports are published on 127.0.0.1, and no container that stays shares the host's network or has a fixed name."""
-    if (address := env_settings(baked.text(".env"))["BIND_ADDRESS"]) != "127.0.0.1":
-        yield f".env publishes ports on {address}"
+    for name, address in env_settings(baked.text(".env")).items():
+        if name.endswith("BIND_ADDRESS") and address != ("127.0.0.1" if name == "BIND_ADDRESS" else ""):
+            yield f".env publishes ports on {address}"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         for port in body.get("ports", []):
-            if not str(port).startswith("${BIND_ADDRESS:-127.0.0.1}:"):
+            if not re.match(r"(\$\{\w+_BIND_ADDRESS:-)?\$\{BIND_ADDRESS:-127\.0\.0\.1\}(?(1)\}):", str(port)):
                 yield f"service {service} publishes {port}"
         for key in ("container_name", "privileged", "ipc", "pid"):
             if key in body:

@@ -38,6 +38,9 @@ DEFECTS: dict[str, list[Defect]] = {
     "loopback_only": [
         Defect("a port on every interface", "compose.yaml", '"${BIND_ADDRESS:-127.0.0.1}:${', '"0.0.0.0:${'),
         Defect("ports open by default", ".env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
+        Defect(
+            "a service open by default", "../templates/deploy/api/env", "API_BIND_ADDRESS=", "API_BIND_ADDRESS=0.0.0.0"
+        ),
     ],
     "confined": [
         Defect(

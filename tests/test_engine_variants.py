@@ -254,8 +254,8 @@ def test_the_locks_are_what_the_project_itself_would_make(stack) -> None:
     stack.proved.append("locks: as it would make them")
 
 
-# What needs a GPU, new locks, a new password, a terminal of JupyterLab, or a machine without Docker: tests of their own
-# run these commands, and a complete run fails if one is not run.
+# What needs a GPU, new locks, a new password, a newer server, an edit, a terminal of JupyterLab, or a machine without
+# Docker: tests of their own run these commands, and a complete run fails if one is not run.
 ELSEWHERE = (
     "docker compose run --rm adopt",
     "docker compose run --rm --entrypoint python test",
@@ -264,6 +264,11 @@ ELSEWHERE = (
     "docker compose run --rm lock --add",
     "docker compose up --wait db",
     "docker compose exec db psql --username postgres",
+    "docker compose exec db pg_",
+    "docker compose exec db rm",
+    "docker compose run --rm --entrypoint mv db",
+    "docker compose up --build --wait db",
+    "docker compose up --watch",
     "git init",
     "pre-commit install",
     "PYTHONPATH=",

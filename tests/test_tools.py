@@ -76,6 +76,21 @@ def test_a_gpu_and_an_override_file_go_together(bake, compose_client, tmp_path, 
         assert services["lab"]["cap_drop"] == ["ALL"]
 
 
+@pytest.mark.parametrize("deploy", [choice for choice in CHOICES["deploy"] if choice == "api"])
+def test_the_web_service_can_be_opened_alone(bake, compose_client, tmp_path, deploy) -> None:
+    made = shutil.copytree(bake(deploy=deploy).path, tmp_path / "made")
+    env = (made / ".env").read_text()
+    for own, others, address in (
+        ("", "127.0.0.1", "127.0.0.1"),
+        ("", "192.0.2.7", "192.0.2.7"),
+        ("0.0.0.0", "127.0.0.1", "0.0.0.0"),
+    ):
+        text = re.sub("(?m)^BIND_ADDRESS=.*", f"BIND_ADDRESS={others}", env)
+        (made / ".env").write_text(text.replace("API_BIND_ADDRESS=", f"API_BIND_ADDRESS={own}"))
+        services = json.loads(run(made, "docker", "compose", "config", "--format", "json"))["services"]
+        assert [services[name]["ports"][0]["host_ip"] for name in ("api", "lab")] == [address, others]
+
+
 def test_docker_checks_every_dockerfile(bake, engine) -> None:
     seen = set()
     for variant in variants():
