@@ -11,7 +11,7 @@ WORKDIR {{ lab.folder }}
 # hadolint ignore=DL3008
 # RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 
-# Python {{ cookiecutter.python_version }}: the base image's own, else one that uv downloads
+# The project's Python: the base image's own if it has that version, else one that uv downloads
 ARG UV_PYTHON_INSTALL_MIRROR
 ARG UV_CACHE_DIR=/root/.cache/uv
 RUN --mount=type=bind,from=uv,source=/opt/uv/bin/uv,target=/usr/local/bin/uv \

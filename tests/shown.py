@@ -58,6 +58,21 @@ def run(runner: Callable[[str], Answer], markdown: str, start: str, changes: dic
     return answer
 
 
+def apply_diffs(project: Path, document: str) -> None:
+    """Edit the files of a project as the `diff` blocks of a document say; each follows the name of its file.
+
+    Raises AssertionError if a file has a block's old lines not once.
+    """
+    file = None
+    for named, block in re.findall(r"^In `([^`]+)`:$|^```diff\n(.*?)^```$", document, re.MULTILINE | re.DOTALL):
+        file = project / named if named else file
+        if block:
+            lines = block.splitlines(keepends=True)
+            old, new = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+            assert file.read_text().count(old) == 1, f"{file}: {old}"
+            file.write_text(file.read_text().replace(old, new))
+
+
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Note that the run is not complete."""
     LEFT_OUT.extend(item.nodeid for item in items)

@@ -1,7 +1,9 @@
 """What the documents say is so."""
 
+import itertools
 import os
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -62,6 +64,21 @@ def test_links_of_a_generated_document_lead_somewhere(bake) -> None:
             for target in re.findall(r"\]\(([^)#]+)\)", files[file].decode()):
                 if "://" not in target:
                     assert os.path.normpath(Path(file).parent / target) in files, f"{file}: {target}"
+
+
+def test_the_page_names_all_that_a_newer_python_changes(bake, tmp_path) -> None:
+    for (old, new), image in itertools.product(itertools.pairwise(CHOICES["python_version"]), CHOICES["dev_image"]):
+        page = "docs/newer-versions.md"
+        changed = shutil.copytree(bake(python_version=old, dev_image=image).path, tmp_path / f"{old}-{image}")
+        document = (changed / page).read_text()
+        shown.apply_diffs(changed, document)
+        (command,) = re.findall(r"In `README.md`, .* write `(--python \S+)`", document)
+        readme = (changed / "README.md").read_text().replace(f"--python {old}", command)
+        (changed / "README.md").write_text(readme)
+        for file, content in bake(python_version=new, dev_image=image).files.items():
+            assert file in (page, ".env") or (changed / file).read_bytes() == content, (
+                f"{file}, {old} to {new}, {image}"
+            )
 
 
 def test_every_command_is_shown_by_a_project_of_the_cover(bake) -> None:

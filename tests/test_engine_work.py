@@ -1,14 +1,16 @@
-"""Everyday work on a project: notebook, report, errors, and the way from a notebook to production."""
+"""Everyday work on a project: notebook, report, errors, the way from a notebook to production, and newer versions."""
 
 import json
 import os
 import re
-from pathlib import Path
 
 import browser
 import pytest
+import shown
 from proofs.api import PENGUIN
+from proofs.db import psql
 from stack import project
+from template import CHOICES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -72,18 +74,6 @@ def test_down_leaves_files_only_and_settings_survive_it(default) -> None:
         assert default.run("docker", *kind, "--quiet", "--filter", of_project) == ""
 
 
-def apply_diffs(project: Path, document: str) -> None:
-    """Edit the files of a project as the `diff` blocks of a document say; each follows the name of its file."""
-    file = None
-    for named, block in re.findall(r"^In `([^`]+)`:$|^```diff\n(.*?)^```$", document, re.MULTILINE | re.DOTALL):
-        file = project / named if named else file
-        if block:
-            lines = block.splitlines(keepends=True)
-            old, new = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
-            assert file.read_text().count(old) == 1, f"{file}: {old}"
-            file.write_text(file.read_text().replace(old, new))
-
-
 def test_the_way_from_a_notebook_to_production_works(bake, tmp_path) -> None:
     made = project(bake, tmp_path, deploy="api")
     document = (made.path / "docs/from-notebook-to-production.md").read_text()
@@ -100,7 +90,7 @@ def test_the_way_from_a_notebook_to_production_works(bake, tmp_path) -> None:
         assert [tuple(line.split()[1:]) for line in printed.splitlines()] == table
         assert made.ask("API", "/predict", [PENGUIN])[0] == 200
 
-        apply_diffs(made.path, document)
+        shown.apply_diffs(made.path, document)
         test_and_process, up = re.findall(r"^```sh\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
         made.shell(test_and_process)
         metrics = json.loads((made.path / "reports/metrics.json").read_text())
@@ -109,5 +99,64 @@ def test_the_way_from_a_notebook_to_production_works(bake, tmp_path) -> None:
         assert (status, "a different version of the code" in text) == (503, True)
         made.shell(up)
         assert made.ask("API", "/predict", [PENGUIN])[0] == 200
+    finally:
+        made.remove()
+
+
+def test_the_way_to_a_newer_python_works(bake, tmp_path) -> None:
+    old, new, *_ = CHOICES["python_version"]
+    made = project(bake, tmp_path, python_version=old)
+    document = (made.path / "docs/newer-versions.md").read_text()
+
+    def last_run() -> tuple[str, str]:
+        """Return the version of Python and the numbers."""
+        versions = json.loads((made.path / "reports/run.json").read_text())["versions"]
+        return versions["python"], (made.path / "reports/metrics.json").read_text()
+
+    try:
+        made.compose("run", "--rm", "process")
+        python_before, numbers_before = last_run()
+        assert python_before.startswith(f"{old}.")
+        shown.apply_diffs(made.path, document)
+        _, *commands = shown.commands(document)  # the first one upgrades packages
+        said = "".join(shown.run(made.shell, document, command) for command in commands)
+        assert re.search(r"=+ \d+ passed", said)
+        python, numbers = last_run()
+        assert python.startswith(f"{new}.")
+        assert numbers == numbers_before
+        assert made.compose("exec", "lab", "python", "--version").split()[-1] == python
+    finally:
+        made.remove()
+
+
+def test_the_way_to_a_newer_postgresql_works(bake, tmp_path) -> None:
+    """From a version to itself, as there is no newer image yet: its old files are moved aside all the same."""
+    made = project(bake, tmp_path, database="postgres", tracking="mlflow")
+    document = (made.path / "docs/newer-versions.md").read_text().partition("## PostgreSQL")[2]
+    compose = made.path / "compose.yaml"
+    image = re.search(r"FROM (postgres:\S+)", compose.read_text())[1]
+    before_edit, after_edit = (block.splitlines() for block in re.findall(r"```sh\n(.*?)\n```", document, re.DOTALL))
+
+    def content() -> list[str]:
+        owners = "SELECT schemaname, tablename, tableowner FROM pg_tables WHERE schemaname !~ '^(pg|info)' ORDER BY 1,2"
+        rows = "SELECT count(*) FROM pipeline.predictions, people.mine", "SELECT count(*) FROM public.runs"
+        return [psql(made, owners, "postgres"), psql(made, rows[0], "people"), psql(made, rows[1], "mlflow")]
+
+    try:
+        made.compose("run", "--rm", "process")
+        psql(made, "CREATE TABLE mine AS SELECT 1", "people")
+        before = content()
+        for command in before_edit:
+            shown.run(made.shell, document, command)
+        shown.apply_diffs(made.path, document)
+        compose.write_text(re.sub(r"FROM postgres:\S+", f"FROM {image}", compose.read_text()))
+        shown.run(made.shell, document, after_edit[0])
+        assert psql(made, "SELECT count(*) FROM pg_tables WHERE schemaname = 'pipeline'", "postgres") == "0"
+        for command in after_edit[1:]:
+            shown.run(made.shell, document, command)
+        assert content() == before
+        made.compose("run", "--rm", "process")
+        shown.run(made.shell, document, "docker compose exec db rm")  # which frees the space
+        assert made.compose("exec", "db", "ls", f"/var/lib/postgresql/{image[9:11]}").split() == ["docker"]
     finally:
         made.remove()
