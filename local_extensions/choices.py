@@ -64,7 +64,7 @@ def networks(answers: dict, service: str = "") -> list[str]:
 def own_volumes(answers: dict) -> list[str]:
     """Return the volumes whose files belong to HOST_UID; the home folder of a lab that must run as root does not."""
     home = [] if "user" in answers["_lab_images"][answers["dev_image"]] else ["lab-home"]
-    return home + [volume["name"] for volume in brought(answers, "volume") if "folder" in volume]
+    return home + [volume["name"] for volume in brought(answers, "volume") if "own" in volume]
 
 
 def image(answers: dict, name: str) -> str:

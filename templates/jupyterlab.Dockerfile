@@ -11,7 +11,8 @@ c.ServerApp.allow_remote_access = any(name.replace(".", "").isdigit() for name i
 CONFIG
 
 ENV JUPYTER_CONFIG_PATH=/opt/jupyter
-{% include 'ids.Dockerfile' %}
+ARG HOST_UID=1000
+ARG HOST_GID=1000
 # A user with your ids, so that files stay yours. First in its list, because ssh looks for keys in the home of the first.
 RUN groupadd --non-unique --gid "${HOST_GID}" lab \
     && sed -i "1i lab:x:${HOST_UID}:${HOST_GID}::/home/lab:/bin/bash" /etc/passwd \

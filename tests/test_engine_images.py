@@ -56,15 +56,19 @@ def test_a_fork_sets_its_certificate_and_index_in_one_place(bake, fork, tmp_path
         stack.run("docker", "image", "rm", "--force", image)
 
 
-def test_a_password_of_the_package_index_is_used_and_not_shown(bake, tmp_path) -> None:
-    made = project(bake, tmp_path)
-    env, lock = made.path / ".env", made.path / "requirements/process.txt"
+@pytest.mark.parametrize(
+    ("tracking", "image", "lock", "package"),
+    [("none", "process", "process", "humanize==4.0.0"), ("mlflow", "mlflow", "lab", "mlflow==2.9.0")],
+)
+def test_a_password_of_the_package_index_is_used_and_not_shown(bake, tmp_path, tracking, image, lock, package) -> None:
+    made = project(bake, tmp_path, tracking=tracking)
+    env = made.path / ".env"
     index = "PACKAGE_INDEX=https://me:s3cret-of-the-index@127.0.0.1:9/simple"
     env.write_text(env.read_text().replace("PACKAGE_INDEX=", index))
     # a package that no cache has: the build must ask the index, where nothing listens
-    lock.write_text(f"humanize==4.0.0 --hash=sha256:{'0' * 64}\n")
+    (made.path / f"requirements/{lock}.txt").write_text(f"{package} --hash=sha256:{'0' * 64}\n")
     try:
-        said = made.compose("build", "--progress", "plain", "process", code=1)
+        said = made.compose("build", "--progress", "plain", image, code=1)
         assert "127.0.0.1" in said
         assert "s3cret" not in said
     finally:

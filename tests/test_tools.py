@@ -98,8 +98,8 @@ def test_docker_checks_every_dockerfile(bake, engine) -> None:
         if baked.text("Dockerfile") in seen:
             continue
         seen.add(baked.text("Dockerfile"))
-        stages = re.findall(r"^FROM \S+ AS (base|lab|process|lock)$", baked.text("Dockerfile"), re.MULTILINE)
-        assert len(stages) == 4
+        stages = set(re.findall(r"target: (\w+)", baked.text("compose.yaml")))
+        assert stages >= {"base", "lab", "process", "lock"}
         for stage in stages:
             command = ["docker", "build", "--check", "--target", stage, "."]
             done = subprocess.run(command, cwd=baked.path, capture_output=True, text=True, check=False)

@@ -1,13 +1,18 @@
-"""The tracking server has the runs of the pipeline, also after a restart."""
+"""The tracking server has the runs of the pipeline, also after a restart, and an image of its own without Jupyter."""
 
 import json
 
 import browser
-from stack import Stack
+from checks import pins
+from stack import INSIDE, Stack
 
 
 def before(stack: Stack) -> tuple[str, float]:
-    """Run the pipeline, and return the name of its run and the accuracy."""
+    """Look into its image, run the pipeline, and return the name of its run and the accuracy."""
+    said = stack.compose("exec", "mlflow", "python", "-c", (INSIDE / "environment.py").read_text())
+    found = pins("\n".join(f"{name}=={version}" for name, version in json.loads(said)["installed"].items()))
+    assert found.items() < pins((stack.path / "requirements/lab.txt").read_text()).items()
+    assert not [name for name in found if "jupyter" in name]
     said = stack.compose("run", "--rm", "process")
     name = said.partition("6/6 tracking  run ")[2].split()[0]
     return name, json.loads((stack.path / "reports/metrics.json").read_text())["accuracy"]
