@@ -281,7 +281,9 @@ def images_pinned(baked: Baked) -> Problems:
         for action in re.findall(r"uses: (.+)$", text, re.MULTILINE):
             if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+(\.\d+)*", action):
                 yield f"{name} does not pin {action} by its commit"
-        for image in re.findall(r"(?:image|name): (?:&\w+ )?(\S*(?:docker|grype):\S+)", text, re.MULTILINE):
+        images = re.findall(r"(?:image|name): (?:&\w+ )?(\S*(?:docker|grype|cosign|binfmt):[^\s$]\S*)", text)
+        images += map(":".join, re.findall(r"depName=(\S+)\n +\w+_VERSION: (\S+)", text))
+        for image in images:
             if image not in listed:
                 yield f"{name} uses the image {image}, which is not in the versions table"
 
@@ -298,10 +300,16 @@ SCANS = {  # of an image, with the least severity that fails; what runs each wee
 }
 
 
+def published(baked: Baked) -> list[str]:
+    """Return the stages of the Dockerfile that continuous integration publishes."""
+    return ["process", *choices.brought(baked.context, "target")]
+
+
 def images_scanned(baked: Baked) -> Problems:
-    """Continuous integration looks for vulnerabilities in both images, each week too, before it publishes one."""
+    """Continuous integration looks for vulnerabilities in all images, each week too, before it publishes one."""
     slug, lab = baked.context["project_slug"], baked.context["_lab_images"][baked.context["dev_image"]]
-    wanted = {f"{slug}-process": "high"} | ({} if "unmaintained" in lab else {f"{slug}-lab": "critical"})
+    wanted = {f"{slug}-{target}": "high" for target in published(baked)}
+    wanted |= {} if "unmaintained" in lab else {f"{slug}-lab": "critical"}
     for name in SCANS.keys() & baked.files.keys():
         (scan, order), text = SCANS[name], baked.text(name)
         found = {each["image"]: each["least"] for each in re.finditer(scan, text)}
@@ -313,10 +321,62 @@ def images_scanned(baked: Baked) -> Problems:
             yield f"{name} has no list of vulnerabilities that do not count"
 
 
+RELEASES = {  # a target that is built for two platforms, and signed after that; which tags start that
+    ".github/workflows/ci.yaml": (
+        r"\n +target: (\S+)\n +platforms: linux/amd64,linux/arm64\n(?:.*\n)+? +cosign sign --yes",
+        r"\n    tags: (\[.+\])\n",
+    ),
+    ".gitlab-ci.yml": (
+        r"build --target (\S+) --platform linux/amd64,linux/arm64 --push (?:.*\n)+? +cosign sign --yes",
+        r"\n    - &version\n      if: \$CI_COMMIT_TAG =~ /(.+)/\n",
+    ),
+}
+TAGS = dict.fromkeys(["v1.2.0", "v10.0.11", "v1.2.0-rc.1"], True)
+TAGS |= dict.fromkeys(
+    ["v2", "v1.2", "1.2.0", "v1.2.0.1", "v1.2.0-", "v1.2.0x", "v1.2.0+x.1", "v1.2.0\n", "latest"], False
+)
+
+
+def images_published(baked: Baked) -> Problems:
+    """What ships is published for two platforms and signed, and a tag either is a version, or publishes nothing."""
+    for name in RELEASES.keys() & baked.files.keys():
+        (target, tags), text = RELEASES[name], baked.text(name)
+        if (found := re.findall(target, text)) != published(baked):
+            yield f"{name} publishes {found}, not {published(baked)}"
+        pattern = re.search(tags, text)[1]
+        if pattern.startswith("["):  # GitHub's own patterns, of which these use [], + and plain characters only
+            pattern = "|".join(rf"^{each.replace('.', '[.]')}\Z" for each in parsed(pattern.encode()))
+        for tag, good in TAGS.items():
+            if bool(re.search(pattern.replace("$", r"\Z"), tag)) != good:
+                yield f"{name} {'does not publish' if good else 'publishes'} {tag!r}"
+
+
+def deployed_by_hand(baked: Baked) -> Problems:
+    """Only a person changes what the server runs, in the environment `production`, and to a version only."""
+    for name in (".github/workflows/deploy.yaml", ".gitlab-ci.yml"):
+        if name not in baked.files:
+            continue
+        whole, text = parsed(baked.files[name]), baked.text(name)
+        job = whole["deploy"] if "deploy" in whole else whole["jobs"]["deploy"]
+        # YAML 1.1 reads `on` as true
+        if list(whole.get(True, [])) != ["workflow_dispatch"] and [rule["when"] for rule in job["rules"]] != ["manual"]:
+            yield f"{name} deploys by itself"
+        if job["environment"] != "production":
+            yield f"{name} deploys without the environment production"
+        pattern = re.search(r"grep -Eqx '(.+)'", text)[1]
+        for tag, good in TAGS.items():
+            if tag.startswith("v") and bool(re.fullmatch(pattern, tag[1:])) != good:
+                yield f"{name} {'does not deploy' if good else 'deploys'} {tag[1:]!r}"
+
+
 READ = {  # how a line names a version, and the files in which a manager of Renovate reads it
     r"(?:FROM |ARG \w+_IMAGE=)\S+:": {"dockerfile": "Dockerfile"},
-    r"(?:image|- name): (?:&\w+ )?\S+:\S": {"docker-compose": r"compose[^/]*\.yaml", "gitlabci": r"\.gitlab-ci\.yml"},
+    r"(?:image|- name): (?:&\w+ )?\S+:[^\s$]": {
+        "docker-compose": r"compose[^/]*\.yaml",
+        "gitlabci": r"\.gitlab-ci\.yml",
+    },
     r"(?:- )?uses: \S+@": {"github-actions": r"\.github/workflows/[^/]+\.yaml"},
+    r"\w+_VERSION: [^\s$]": {"custom.regex": r"\.github/workflows/[^/]+\.yaml"},
     r"additional_dependencies: ": {"pre-commit": r"\.pre-commit-config\.yaml"},
 }
 
@@ -434,6 +494,8 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     services_exist,
     images_pinned,
     images_scanned,
+    images_published,
+    deployed_by_hand,
     updates_proposed,
     build_sources_exist,
     locks_match,

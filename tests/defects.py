@@ -108,6 +108,12 @@ DEFECTS: dict[str, list[Defect]] = {
             "'anchore/grype:latest'",
         ),
         Defect(
+            "an emulator that is not in the table",
+            ".github/workflows/ci.yaml",
+            "cookiecutter._versions.binfmt_image.split(':', 1)[1]",
+            "'latest'",
+        ),
+        Defect(
             "an action that can move",
             ".github/workflows/ci.yaml",
             "{{ cookiecutter._versions.actions['actions/checkout'] }}",
@@ -115,8 +121,8 @@ DEFECTS: dict[str, list[Defect]] = {
         ),
     ],
     "images_scanned": [
-        Defect("an image that nobody scans", ".github/workflows/ci.yaml", "{'process': 'high', ", "{"),
-        Defect("an image that passes with holes", ".gitlab-ci.yml", "' --fail-on ' ~ severity", "''"),
+        Defect("an image that nobody scans", ".github/workflows/ci.yaml", "published + ['lab']", "['lab']"),
+        Defect("an image that passes with holes", ".gitlab-ci.yml", "' --fail-on high'", "''"),
         Defect(
             "no scan when nobody pushes", ".github/workflows/ci.yaml", "  schedule:\n", "  workflow_dispatch:\n  x:\n"
         ),
@@ -124,10 +130,42 @@ DEFECTS: dict[str, list[Defect]] = {
             "an image that is published anyway", ".github/workflows/ci.yaml", "    needs: test\n", "    needs: update\n"
         ),
     ],
+    "images_published": [
+        Defect("an image that nobody signed", ".github/workflows/ci.yaml", 'cosign sign --yes "$IMAGE"', "true"),
+        Defect("an image for one platform", ".gitlab-ci.yml", "linux/amd64,linux/arm64", "linux/amd64"),
+        Defect("a lab for everybody", ".github/workflows/ci.yaml", " + cookiecutter | brought('target')", " + ['lab']"),
+        Defect("a tag that fails later", ".github/workflows/ci.yaml", '"v[0-9]+.[0-9]+.[0-9]+",', '"v[0-9]+*",'),
+        Defect("a tag that is a version by its start", ".gitlab-ci.yml", "\\d+)?$/", "\\d+)?/"),
+    ],
+    "deployed_by_hand": [
+        Defect(
+            "a push that deploys",
+            ".github/workflows/deploy.yaml",
+            "  workflow_dispatch:\n",
+            "  push:\n  workflow_dispatch:\n",
+        ),
+        Defect("a tag that deploys", ".gitlab-ci.yml", "      when: manual\n", "      when: on_success\n"),
+        Defect(
+            "a deployment that nobody approves",
+            ".gitlab-ci.yml",
+            "  environment: production\n",
+            "  environment: test\n",
+        ),
+        Defect("a version that is a command", "../templates/deploy.sh", "(-[a-z]+", "(.*|-[a-z]+"),
+    ],
     "updates_proposed": [
         Defect("an inline Dockerfile that gets old", "renovate.json", '["compose.yaml"]', "[]"),
         Defect(
-            "CI whose tools get old", "../templates/ci/gitlab/choice.yaml", "manager: gitlabci", "manager: circleci"
+            "CI whose tools get old",
+            "../templates/ci/gitlab/choice.yaml",
+            "managers: [gitlabci]",
+            "managers: [circleci]",
+        ),
+        Defect(
+            "an emulator that gets old",
+            "../templates/ci/github/choice.yaml",
+            "[github-actions, custom.regex]",
+            "[github-actions]",
         ),
         Defect("a commit's checks that get old", "renovate.json", '{"enabled": true}', "{}"),
         Defect(

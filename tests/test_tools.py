@@ -13,6 +13,8 @@ import shown
 from programs import commit_all, git, run, shell
 from template import CHOICES, ROOT, TREE, name, tracked, variants
 
+WORKFLOWS = (".github/workflows/ci.yaml", ".github/workflows/deploy.yaml")
+
 
 @pytest.fixture(scope="module")
 def distinct(bake, tmp_path_factory):
@@ -131,7 +133,7 @@ rules:
 
 
 def test_yaml_of_every_variant(distinct) -> None:
-    workflows = (".github/workflows/ci.yaml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
+    workflows = (*WORKFLOWS, ".gitlab-ci.yml", ".pre-commit-config.yaml")
     files = distinct("compose.yaml", "compose.gpu.yaml", *workflows)
     run(ROOT, "yamllint", "--strict", "--config-data", YAMLLINT, *files)
     run(ROOT, "pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
@@ -183,14 +185,14 @@ def test_workflows() -> None:
 
 def test_workflows_of_every_variant(bake, distinct) -> None:
     checked = {
-        "vendor.github-workflows": distinct(".github/workflows/ci.yaml"),
+        "vendor.github-workflows": distinct(*WORKFLOWS),
         "vendor.gitlab-ci": distinct(".gitlab-ci.yml"),
         "vendor.renovate": distinct("renovate.json"),
     }
     for schema, files in checked.items():
         if files:
             run(ROOT, "check-jsonschema", "--builtin-schema", schema, *files)
-    if files := distinct(".github/workflows/ci.yaml"):
+    if files := distinct(*WORKFLOWS):
         run(ROOT, "zizmor", "--offline", "--quiet", "--pedantic", *files)
 
 
