@@ -40,4 +40,5 @@ class Choices(Extension):
             "own_volumes": choices.own_volumes,
             "proofs": choices.proofs,
             "python_image": choices.python_image,
+            "served": choices.served,
         }

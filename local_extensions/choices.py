@@ -42,23 +42,37 @@ def brought(answers: dict, key: str) -> list[Any]:
     return [value for value in found if value is not None]
 
 
-def fragments(answers: dict, file: str) -> list[str]:
-    """Return the paths below templates/ of the files with this name, for each chosen choice that has one."""
-    return [f"{option}/{choice}/{file}" for option, choice in chosen(answers) if file in FOLDERS[option, choice]]
+def fragments(answers: dict, *files: str) -> list[str]:
+    """Return the path below templates/ of the first of these files that it has, for each chosen choice that has one."""
+    found = (
+        (option, choice, [file for file in files if file in FOLDERS[option, choice]])
+        for option, choice in chosen(answers)
+    )
+    return [f"{option}/{choice}/{names[0]}" for option, choice, names in found if names]
 
 
-def networks(answers: dict, service: str = "") -> list[str]:
+def networks(answers: dict, service: str = "", *, production: bool = False) -> list[str]:
     """Return the networks of a service, or of all: what uses servers shares with them a network of its name.
 
-    Each choice's servers are used by a lab and by the services before which they start; a test is like process.
+    Each choice's servers are used by a lab, which production lacks, and by the services before which they start; a test
+    is like process. In production, the proxy uses what it serves.
     """
-    there = {"lab", "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
+    lab = [] if production else ["lab"]
+    there = {*lab, "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
     found = dict[str, None]()
     for server in brought(answers, "service"):
-        for user in ("lab", *server["before"]):
+        for user in (*lab, *server["before"]):
             if user in there and service in ("", user, server["name"]):
                 found[user] = None
+    if production and service in ("", *served(answers)):
+        found["proxy"] = None
     return [*found]
+
+
+def served(answers: dict) -> list[str]:
+    """Return the services that people reach through the proxy of production."""
+    routed = (choice for choice in chosen(answers) if "Caddyfile" in FOLDERS[choice])
+    return [service for choice in routed for service in SERVICES.get(choice, [])]
 
 
 def own_volumes(answers: dict) -> list[str]:

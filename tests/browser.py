@@ -38,6 +38,7 @@ def page(
     options = Options()
     options.binary_location = next(filter(None, map(shutil.which, PROGRAMS)))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.accept_insecure_certs = True  # of the proxy's own authority, which test_engine_production.py checks
     for argument in QUIET:
         options.add_argument(argument)
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
@@ -46,13 +47,13 @@ def page(
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
-        _load(driver, address, texts)
+        load(driver, address, texts)
         yield driver
     finally:
         driver.quit()
 
 
-def _load(driver: webdriver.Chrome, address: str, texts: tuple[str, ...]) -> None:
+def load(driver: webdriver.Chrome, address: str, texts: tuple[str, ...]) -> None:
     """Load a page until it has all of `texts`; anew if a container that came or went made Chromium drop some of it."""
     for _ in range(10):
         driver.complaints = []
@@ -124,7 +125,7 @@ def log_in(driver: webdriver.Chrome, token: str) -> None:
     driver.find_element(By.ID, "password_input").send_keys(token)
     click(driver, "#login_submit")
     WebDriverWait(driver, 60).until(lambda page: "/login" not in page.current_url)
-    _load(driver, driver.current_url, ("File", "Kernel", "Help"))
+    load(driver, driver.current_url, ("File", "Kernel", "Help"))
 
 
 def choose(driver: webdriver.Chrome, menu: str, command: str) -> None:

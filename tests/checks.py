@@ -103,7 +103,7 @@ def env_settings(text: str) -> dict[str, str]:
     """Return the settings in an .env file; `#NAME=` is a setting that is switched off. Raises ValueError."""
     found = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"#?([A-Z][A-Z0-9_]*)=(\S*|'[^']*')", line):
+        if match := re.fullmatch(r"""#?([A-Z][A-Z0-9_]*)=(\S*|'[^']*'|"[^"]*")""", line):
             if match[1] in found:
                 raise ValueError(f"{match[1]} stands twice")
             found[match[1]] = match[2]
@@ -236,12 +236,49 @@ def hardened(baked: Baked) -> Problems:
                 yield f"service {service} does not wait until {needed} is healthy"
 
 
+def production_is_safe(baked: Baked) -> Problems:
+    """On a server, only the proxy is published, services are confined, and settings are documented."""
+    text, example = baked.text("production/compose.yaml"), env_settings(baked.text("production/.env.example"))
+    used = set(VARIABLE.findall(text))
+    for name in sorted(used ^ set(example) - {"COMPOSE_PROJECT_NAME"}):
+        yield f"{name} is in only one of production/compose.yaml and production/.env.example"
+    for name, default in re.findall(r"\$\{(\w+):?-([^$}]+)\}", text):
+        if example.get(name, "").strip('"') != default:
+            yield f"production/compose.yaml takes {default!r} for {name}, not {example.get(name)!r}"
+    for name, value in example.items():
+        if value and name.endswith(("_PASSWORD", "_KEY")):
+            yield f"production/.env.example has a value for {name}"
+    named = baked.context["_versions"].items()
+    images = [name for key, name in named if key.endswith("_image") and isinstance(name, str)]
+    services = parsed(baked.files["production/compose.yaml"])["services"]
+    for service, body in services.items():
+        limited = all(body.get(key) for key in ("init", "read_only", "cpus", "mem_limit", "pids_limit", "logging"))
+        if not limited or body["cap_drop"] != ["ALL"] or body["security_opt"] != ["no-new-privileges:true"]:
+            yield f"production's service {service} is not confined"
+        if body["image"].removeprefix(baked.context["_organisation"]["image_prefix"]) not in images:
+            if not re.match(r"\$\{(\w+_)?IMAGE\b", body["image"]) or "build" in body:
+                yield f"production's service {service} uses the image {body['image']}"
+        ports = body.get("ports", [])
+        if (service == "proxy") != bool(ports) or not all(each.startswith("${BIND_ADDRESS:-1") for each in ports):
+            yield f"production's service {service} publishes {ports}"
+        for volume in body.get("volumes", []):
+            if not re.match(r"[a-z]|\$\{DATA_FOLDER:-data\}", volume) and service != "setup":
+                yield f"production's service {service} mounts {volume}, which a remote engine cannot"
+        ends = "tools" in body.get("profiles", []) or body["restart"].startswith("on-failure")
+        if not ends and (body["restart"] != "always" or "healthcheck" not in body):
+            yield f"production's service {service} does not come back, or has no health check"
+        if "internet" in body.get("networks", []) and service != "proxy":
+            yield f"production's service {service} reaches other machines"
+
+
 def services_exist(baked: Baked) -> Problems:
-    """Every service that a file tells people to use is in compose.yaml."""
+    """Every service that a file tells people to use is in compose.yaml, or in production's."""
     services = set(parsed(baked.files["compose.yaml"])["services"])
+    on_server = set(parsed(baked.files["production/compose.yaml"])["services"])
     for name, content in baked.files.items():
         if not name.endswith(BINARY):
-            for service in set(SERVICE.findall(content.decode())) - services:
+            there = on_server if name.startswith(("production/", "docs/production")) else services
+            for service in set(SERVICE.findall(content.decode())) - there:
                 yield f"{name} names the service {service}, which compose.yaml does not have"
     container = json.loads(baked.text(".devcontainer/devcontainer.json"))
     if (service := container["service"]) not in services:
@@ -264,17 +301,15 @@ def images_pinned(baked: Baked) -> Problems:
         yield "Dockerfile has a stage without a name"
     known = {"${PYTHON_IMAGE}", "${LAB_IMAGE}", *(stage for _, stage in stages)}
     for source, _ in stages:
-        if source not in known:
+        if source not in known and source not in listed:
             yield f"Dockerfile starts from {source}, which is no argument"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         build = body.get("build", {})
-        inline = re.findall(r"^FROM (\S+)", build.get("dockerfile_inline", ""), re.MULTILINE)
-        for image in inline or ([] if build else [body["image"]]):
-            if image not in listed:
-                yield f"service {service} uses the image {image}, which is not in the versions table"
+        if not build and body["image"] not in listed:
+            yield f"service {service} uses the image {body['image']}, which is not in the versions table"
         if build and "image" in body:  # two services with one tag take it from each other
             yield f"service {service} shares the image {body['image']}"
-        if build and not inline and build["target"] not in {stage for _, stage in stages}:
+        if build and build["target"] not in {stage for _, stage in stages}:
             yield f"service {service} builds a stage that the Dockerfile does not have"
     for name in (".github/workflows/ci.yaml", ".gitlab-ci.yml"):
         text = baked.files.get(name, b"").decode()
@@ -371,8 +406,8 @@ def deployed_by_hand(baked: Baked) -> Problems:
 
 READ = {  # how a line names a version, and the files in which a manager of Renovate reads it
     r"(?:FROM |ARG \w+_IMAGE=)\S+:": {"dockerfile": "Dockerfile"},
-    r"(?:image|- name): (?:&\w+ )?\S+:[^\s$]": {
-        "docker-compose": r"compose[^/]*\.yaml",
+    r"(?:image|- name): (?:&\w+ )?[^\s$]+:[^\s$]": {
+        "docker-compose": r"(.+/)?compose[^/]*\.yaml",
         "gitlabci": r"\.gitlab-ci\.yml",
     },
     r"(?:- )?uses: \S+@": {"github-actions": r"\.github/workflows/[^/]+\.yaml"},
@@ -491,6 +526,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     loopback_only,
     confined,
     hardened,
+    production_is_safe,
     services_exist,
     images_pinned,
     images_scanned,

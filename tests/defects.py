@@ -80,6 +80,26 @@ DEFECTS: dict[str, list[Defect]] = {
             "",
         ),
     ],
+    "production_is_safe": [
+        Defect(
+            "a server's port for all",
+            "production/compose.yaml",
+            "${BIND_ADDRESS:-127.0.0.1}:${HTTP_",
+            "0.0.0.0:${HTTP_",
+        ),
+        Defect("open by default", "production/.env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
+        Defect("a constant password", "production/.env.example", "LOGIN_PASSWORD=", "LOGIN_PASSWORD=secret"),
+        Defect("a setting without a word", "production/compose.yaml", "${BACKUP_KEEP:-7}", "${BACKUP_KEPT:-7}"),
+        Defect("all capabilities", "production/compose.yaml", "  cap_drop: [ALL]\n", ""),
+        Defect(
+            "a second door",
+            "../templates/deploy/api/production.yaml",
+            "    volumes:",
+            "    ports: [8000]\n    volumes:",
+        ),
+        Defect("a mounted file", "production/compose.yaml", '"certificates:/data"', '"./certificates:/data"'),
+        Defect("down after a reboot", "production/compose.yaml", "  restart: always", '  restart: "no"'),
+    ],
     "services_exist": [
         Defect("a service that does not exist", "README.md", "run --rm process\n", "run --rm proces\n"),
         Defect(
@@ -97,7 +117,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a stage that was renamed", "Dockerfile", "packages AS process", "packages AS deploy"),
         Defect(
             "an image that is not in the table",
-            "../templates/database/postgres/compose.yaml",
+            "../templates/database/postgres/image.Dockerfile",
             "{{ cookiecutter | image(cookiecutter._versions.postgres_image) }}",
             "postgres:17",
         ),
@@ -154,7 +174,6 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a version that is a command", "../templates/deploy.sh", "(-[a-z]+", "(.*|-[a-z]+"),
     ],
     "updates_proposed": [
-        Defect("an inline Dockerfile that gets old", "renovate.json", '["compose.yaml"]', "[]"),
         Defect(
             "CI whose tools get old",
             "../templates/ci/gitlab/choice.yaml",

@@ -144,7 +144,7 @@ def test_a_path_may_have_colons_and_blanks(bake, tmp_path) -> None:
 
 
 OLDER = """services:
-  db: {environment: {POSTGRES_USER: pipeline}, build: {dockerfile_inline: "FROM IMAGE"}}
+  db: {environment: {POSTGRES_USER: pipeline}, build: {dockerfile_inline: "FROM IMAGE AS db"}}
   mlflow:
     environment: {MLFLOW_BACKEND_STORE_URI: "postgresql://pipeline@db/pipeline", PGPASSWORD: "${POSTGRES_PASSWORD}"}
 """
@@ -157,7 +157,7 @@ def test_a_database_of_an_older_version_or_with_another_password_needs_one_comma
     text = re.sub("(?m)^POSTGRES_PASSWORD=.*", f"POSTGRES_PASSWORD='old{password}'", env.read_text())
     env.write_text(text.replace("//pipeline@", "//pipeline:${POSTGRES_PASSWORD}@"))
     override = made.path / "compose.override.yaml"
-    (image,) = re.findall("(?m)^ +FROM (.*postgres.*)$", (made.path / "compose.yaml").read_text())
+    (image,) = re.findall("(?m)^FROM (.*postgres.*) AS db$", (made.path / "Dockerfile").read_text())
     override.write_text(OLDER.replace("IMAGE", image))
     all_said = ""
 

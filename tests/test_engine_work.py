@@ -133,8 +133,8 @@ def test_the_way_to_a_newer_postgresql_works(bake, tmp_path) -> None:
     """From a version to itself, as there is no newer image yet: its old files are moved aside all the same."""
     made = project(bake, tmp_path, database="postgres", tracking="mlflow")
     document = (made.path / "docs/newer-versions.md").read_text().partition("## PostgreSQL")[2]
-    compose = made.path / "compose.yaml"
-    image = re.search(r"FROM (postgres:\S+)", compose.read_text())[1]
+    dockerfile = made.path / "Dockerfile"
+    image = re.search(r"FROM (postgres:\S+)", dockerfile.read_text())[1]
     before_edit, after_edit = (block.splitlines() for block in re.findall(r"```sh\n(.*?)\n```", document, re.DOTALL))
 
     def content() -> list[str]:
@@ -149,7 +149,7 @@ def test_the_way_to_a_newer_postgresql_works(bake, tmp_path) -> None:
         for command in before_edit:
             shown.run(made.shell, document, command)
         shown.apply_diffs(made.path, document)
-        compose.write_text(re.sub(r"FROM postgres:\S+", f"FROM {image}", compose.read_text()))
+        dockerfile.write_text(re.sub(r"FROM postgres:\S+", f"FROM {image}", dockerfile.read_text()))
         shown.run(made.shell, document, after_edit[0])
         assert psql(made, "SELECT count(*) FROM pg_tables WHERE schemaname = 'pipeline'", "postgres") == "0"
         for command in after_edit[1:]:

@@ -88,8 +88,9 @@ def test_a_file_is_valid_in_its_language_before_it_is_rendered(path: Path) -> No
     else:
         source = re.sub(r"\{\{.*?\}\}", "placeholder", path.read_text(encoding="utf-8"))
         source = re.sub(r"^\{%.*?%\}$", "", source, flags=re.MULTILINE)
-    if path.parent.name in LABELLED and path.name == "compose.yaml":  # it refers to anchors of the shared file
-        names = sorted(set(re.findall(r"(?<=[ \[])\*(\w+)", source)))
+    if path.parent.name in LABELLED and path.name in ("compose.yaml", "production.yaml"):  # anchors of the shared file
+        named, own = (set(re.findall(rf"(?<=[ \[])\{sign}([\w-]+)", source)) for sign in "*&")
+        names = sorted(named - own)
         source = "".join(f"x-{name}: &{name} {{}}\n" for name in names) + "services:\n" + source
     PARSERS[suffix(path)](source)
 

@@ -43,7 +43,13 @@ def test_hadolint(distinct) -> None:
 
 
 def test_compose_schema(distinct) -> None:
-    run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.compose-spec", *distinct("compose.yaml"))
+    run(
+        ROOT,
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        *distinct("compose.yaml", "production/compose.yaml"),
+    )
 
 
 def test_compose_reads_every_variant_with_every_profile(bake, compose_client) -> None:
@@ -134,7 +140,7 @@ rules:
 
 def test_yaml_of_every_variant(distinct) -> None:
     workflows = (*WORKFLOWS, ".gitlab-ci.yml", ".pre-commit-config.yaml")
-    files = distinct("compose.yaml", "compose.gpu.yaml", *workflows)
+    files = distinct("compose.yaml", "compose.gpu.yaml", "production/compose.yaml", *workflows)
     run(ROOT, "yamllint", "--strict", "--config-data", YAMLLINT, *files)
     run(ROOT, "pre-commit", "validate-config", *distinct(".pre-commit-config.yaml"))
 
@@ -168,12 +174,12 @@ def test_ruff_on_the_template_itself() -> None:
     run(ROOT, "ruff", "format", "--no-cache", "--check", *own)
 
 
-def test_shellcheck() -> None:
+def test_shellcheck(distinct) -> None:
     scripts = [
         file for file in tracked() if (ROOT / file).read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/"))
     ]
-    assert scripts == [".ci/run"]
-    run(ROOT, "shellcheck", *scripts)
+    assert scripts == [".ci/run", "{{cookiecutter.project_slug}}/docker/backup"]
+    run(ROOT, "shellcheck", scripts[0], *distinct("docker/backup"))
 
 
 def test_workflows() -> None:

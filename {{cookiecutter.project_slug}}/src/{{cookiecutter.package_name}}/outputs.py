@@ -69,6 +69,11 @@ def current(reports: Path) -> Path:
         return reports  # of an older version, or none
 
 
+def published(reports: Path) -> float:
+    """Return when a run last had results, in seconds since 1970; they may be as before. Raises OSError."""
+    return (reports / CURRENT).lstat().st_mtime
+
+
 def publish(files: dict[Path, bytes], reports: Path) -> None:
     """Make files the results, all in one step. Raises OutputError.
 

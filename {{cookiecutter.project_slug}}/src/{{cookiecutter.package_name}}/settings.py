@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -32,6 +33,20 @@ class FromEnvironment(BaseSettings):
         dotenv.env_vars = {name.lower(): value for name, value in _dotenv().items() if value}
         return init_settings, env_settings, dotenv
 
+    @classmethod
+    def load(cls, **given: object) -> Self:
+        """Return the settings; those in `given` that are not None win. Raises SettingError for the first one wrong."""
+        given = {name: value for name, value in given.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0])
+            name = f"--{field}" if field in given else f"{cls.model_config['env_prefix']}{field.upper()}"
+            plain = {"int_parsing": "is not a whole number", "float_parsing": "is not a number"}
+            reason = plain.get(first["type"]) or first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+            raise SettingError(f"{name} is {first['input']!r}, which {reason}.") from None
+
 
 class Settings(FromEnvironment):
     """The fields of a run; paths are relative to the working directory."""
@@ -44,17 +59,8 @@ class Settings(FromEnvironment):
 
 
 def load(**given: object) -> Settings:
-    """Return the settings; those in `given` that are not None win. Raises SettingError for the first that is wrong."""
-    given = {name: value for name, value in given.items() if value is not None}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        name = f"--{field}" if field in given else f"PIPELINE_{field.upper()}"
-        plain = {"int_parsing": "is not a whole number", "float_parsing": "is not a number"}
-        reason = plain.get(first["type"]) or first["msg"].removeprefix("Input ")
-        raise SettingError(f"{name} is {first['input']!r}, which {reason}.") from None
+    """Return the settings of a run; those in `given` that are not None win. Raises SettingError."""
+    return Settings.load(**given)
 
 
 def allowed_hosts() -> list[str]:

@@ -1,0 +1,1 @@
+  pg_dump --username=postgres --format=custom --file="$partial/database.dump" pipeline

@@ -1,0 +1,3 @@
+#% if not cookiecutter | brought('sql_address')
+  tar --extract --file="$file" --directory=/saved/mlflow-data/.restored ./mlflow.db
+#% endif

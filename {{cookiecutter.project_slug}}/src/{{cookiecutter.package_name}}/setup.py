@@ -1,0 +1,69 @@
+"""Write .env of a server from .env.example, or fill its empty secrets: the service `setup` of production/."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from .env_file import entries, read, settings
+
+SECRETS = ("_PASSWORD", "_KEY")  # the ends of their names
+GIVEN = ("IMAGE", "VERSION", "DOMAIN")
+
+
+def completed(text: str, given: Mapping[str, str], renew: Collection[str] = ()) -> str:
+    """Return the text of an .env file with these settings, a value for each empty secret, and new ones for `renew`.
+
+    Raises ValueError if the text cannot be read, or does not have what is to be renewed.
+    """
+    known = settings(text)
+    if missing := [name for name in renew if name not in known or not name.endswith(SECRETS)]:
+        raise ValueError(f"it has no secret {missing[0]}")
+    for entry in reversed([*entries(text)]):
+        value = given.get(entry.name, "")
+        if entry.name in renew or (entry.name.endswith(SECRETS) and not entry.value):
+            value = secrets.token_hex(24)  # safe in a URL, a shell and Compose
+        if value and value != entry.value:
+            text = text[: entry.start] + f"{entry.name}={value}" + text[entry.start + len(entry.text) :]
+    return text
+
+
+def write(folder: Path, given: Mapping[str, str], renew: Collection[str] = ()) -> dict[str, str]:
+    """Write or complete .env, for its owner alone and as a whole; return the settings. Raises OSError or ValueError."""
+    path = folder / ".env"
+    if path.exists():
+        text = completed(read(path), given, renew)
+    else:
+        given = dict(given, PREVIOUS=given["VERSION"])
+        if given["DOMAIN"] not in ("", "localhost"):
+            given["BIND_ADDRESS"] = "0.0.0.0"  # a name is for others
+        text = completed(read(folder / ".env.example"), given)
+    begun = folder / ".env.partial"
+    begun.unlink(missing_ok=True)
+    try:
+        begun.touch(0o600)
+        begun.write_bytes(text.encode("utf-8", "surrogateescape"))
+        owner = folder.stat()
+        os.chown(begun, owner.st_uid, owner.st_gid)
+        begun.replace(path)
+    finally:
+        begun.unlink(missing_ok=True)
+    return settings(text)
+
+
+def main() -> None:
+    """Write .env here; a failure is one sentence."""
+    parser = argparse.ArgumentParser(prog="setup", description=__doc__)
+    parser.add_argument("--new", metavar="SECRET", action="append", default=[], help="a secret to renew")
+    try:
+        found = write(Path.cwd(), {name: os.environ.get(name, "") for name in GIVEN}, parser.parse_args().new)
+    except (OSError, ValueError) as error:
+        sys.exit(f".env is unchanged: {getattr(error, 'strerror', None) or error}.")
+    print(".env is ready. Next, run: docker compose up --wait")
+    print(f"Then open https://{found['DOMAIN']} as {found['LOGIN_NAME']}; the password is LOGIN_PASSWORD in .env.")
+
+
+if __name__ == "__main__":
+    main()
