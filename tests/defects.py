@@ -65,7 +65,7 @@ DEFECTS: dict[str, list[Defect]] = {
         ),
     ],
     "hardened": [
-        Defect("capabilities kept", "compose.yaml", "  cap_drop: [ALL]\n", ""),
+        Defect("capabilities kept", "../templates/service.yaml", "  cap_drop: [ALL]\n", ""),
         Defect("a process that can write anywhere", "compose.yaml", "    read_only: true\n", ""),
         Defect(
             "a service that waits for nobody",
@@ -90,7 +90,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("open by default", "production/.env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
         Defect("a constant password", "production/.env.example", "LOGIN_PASSWORD=", "LOGIN_PASSWORD=secret"),
         Defect("a setting without a word", "production/compose.yaml", "${BACKUP_KEEP:-7}", "${BACKUP_KEPT:-7}"),
-        Defect("all capabilities", "production/compose.yaml", "  cap_drop: [ALL]\n", ""),
+        Defect("all capabilities", "../templates/service.yaml", "  cap_drop: [ALL]\n", ""),
         Defect(
             "a second door",
             "../templates/deploy/api/production.yaml",
@@ -98,7 +98,7 @@ DEFECTS: dict[str, list[Defect]] = {
             "    ports: [8000]\n    volumes:",
         ),
         Defect("a mounted file", "production/compose.yaml", '"certificates:/data"', '"./certificates:/data"'),
-        Defect("down after a reboot", "production/compose.yaml", "  restart: always", '  restart: "no"'),
+        Defect("down after a reboot", "../templates/service.yaml", "  restart: always", '  restart: "no"'),
     ],
     "services_exist": [
         Defect("a service that does not exist", "README.md", "run --rm process\n", "run --rm proces\n"),
@@ -305,7 +305,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a Dockerfile that the builder warns of", "Dockerfile", "packages AS", "packages as")
     ],
     "test_compose_schema": [
-        Defect("a Compose file against its schema", "compose.yaml", "_limit: 1024", "_limit: [1024]")
+        Defect("a Compose file against its schema", "../templates/service.yaml", "_limit: 1024", "_limit: [1024]")
     ],
     "test_compose_reads_every_variant_with_every_profile": [
         Defect(
@@ -316,7 +316,7 @@ DEFECTS: dict[str, list[Defect]] = {
         )
     ],
     "test_yaml_of_every_variant": [
-        Defect("a key that stands twice", "compose.yaml", "1024", "1024\n  pids_limit: 2048")
+        Defect("a key that stands twice", "../templates/service.yaml", "1024", "1024\n  pids_limit: 2048")
     ],
     "test_types_of_every_variant": [
         Defect(

@@ -88,10 +88,11 @@ def test_a_file_is_valid_in_its_language_before_it_is_rendered(path: Path) -> No
     else:
         source = re.sub(r"\{\{.*?\}\}", "placeholder", path.read_text(encoding="utf-8"))
         source = re.sub(r"^\{%.*?%\}$", "", source, flags=re.MULTILINE)
-    if path.parent.name in LABELLED and path.name in ("compose.yaml", "production.yaml"):  # anchors of the shared file
+    if suffix(path) == ".yaml":
         named, own = (set(re.findall(rf"(?<=[ \[])\{sign}([\w-]+)", source)) for sign in "*&")
-        names = sorted(named - own)
-        source = "".join(f"x-{name}: &{name} {{}}\n" for name in names) + "services:\n" + source
+        shared = "".join(f"x-{name}: &{name} {{}}\n" for name in sorted(named - own))  # anchors of other files
+        services = path.parent.name in LABELLED and path.name in ("compose.yaml", "production.yaml")
+        source = shared + "services:\n" * services + source
     PARSERS[suffix(path)](source)
 
 
