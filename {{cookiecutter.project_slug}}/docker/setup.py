@@ -25,8 +25,8 @@ ADDRESSES = [  # what can be opened: name, setting of its port, path
 #% endfor
 ]
 PARSER = Path(__file__).resolve().parents[1] / "src/{{ cookiecutter.package_name }}/env_file.py"
-read, settings, entries = map(runpy.run_path(str(PARSER)).__getitem__, ("read", "settings", "entries"))
-EMPTY = re.compile(r"""([=:]\s*?)(?:(["'])\2)?(\s*)\Z""")  # at the end of a setting as it is written
+parser = runpy.run_path(str(PARSER))
+read, settings, changed, entries = map(parser.__getitem__, ("read", "settings", "changed", "entries"))
 TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership: macOS, Windows, Docker Desktop
 
 
@@ -86,11 +86,8 @@ def write_env(folder: Path, *, rootless: bool = False, alone: bool = False) -> d
     for entry in entries(example):
         if entry.value is not None and entry.name not in known:
             text += (end if text[-1] != "\n" else "") + entry.text + end
-    known = settings(text)
-    for entry in reversed([*entries(text)]):  # a secret that is safe in a URL, a shell and Compose
-        if entry.name.endswith(("_TOKEN", "_PASSWORD")) and not known.get(entry.name):
-            filled = EMPTY.sub(rf"\g<1>\g<2>{secrets.token_hex(24)}\g<2>\g<3>", entry.text)
-            text = text[: entry.start] + filled + text[entry.start + len(entry.text) :]
+    empty = [name for name, value in settings(text).items() if name.endswith(("_TOKEN", "_PASSWORD")) and not value]
+    text = changed(text, {name: secrets.token_hex(24) for name in empty})  # safe in a URL, a shell and Compose
     new = [each for name in ("data", "models", "reports") if not os.path.lexists(each := folder / name)]
     for each in new:
         each.mkdir()

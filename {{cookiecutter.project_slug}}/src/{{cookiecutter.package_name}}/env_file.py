@@ -51,6 +51,15 @@ def settings(text: str) -> dict[str, str]:
     return found
 
 
+def changed(text: str, values: Mapping[str, str]) -> str:
+    """Return the text of an .env file with other values, which need no quotes, for settings that it has."""
+    for entry in reversed([*entries(text)]):
+        if entry.name in values and (match := re.fullmatch(r"(?s)([^=:]*[=:]).*?(\s*)", entry.text)):
+            end = entry.start + len(entry.text)
+            text = text[: entry.start] + match[1] + values[entry.name] + match[2] + text[end:]
+    return text
+
+
 def entries(text: str) -> Iterator[Entry]:
     """Yield the settings in the text of an .env file; variables come from the environment, else from earlier lines."""
     found: dict[str, str] = {}

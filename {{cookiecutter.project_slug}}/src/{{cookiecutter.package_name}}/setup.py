@@ -7,9 +7,9 @@ import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from .env_file import entries, read, settings
+from .env_file import changed, read, settings
 
-SECRETS = ("_PASSWORD", "_KEY")  # the ends of their names
+SECRETS = ("_PASSWORD", "_TOKEN", "_KEY")  # the ends of their names
 GIVEN = ("IMAGE", "VERSION", "DOMAIN")
 
 
@@ -21,13 +21,9 @@ def completed(text: str, given: Mapping[str, str], renew: Collection[str] = ()) 
     known = settings(text)
     if missing := [name for name in renew if name not in known or not name.endswith(SECRETS)]:
         raise ValueError(f"it has no secret {missing[0]}")
-    for entry in reversed([*entries(text)]):
-        value = given.get(entry.name, "")
-        if entry.name in renew or (entry.name.endswith(SECRETS) and not entry.value):
-            value = secrets.token_hex(24)  # safe in a URL, a shell and Compose
-        if value and value != entry.value:
-            text = text[: entry.start] + f"{entry.name}={value}" + text[entry.start + len(entry.text) :]
-    return text
+    new = {name for name, value in known.items() if name.endswith(SECRETS) and not value} | {*renew}
+    random = {name: secrets.token_hex(24) for name in new}  # safe in a URL, a shell and Compose
+    return changed(text, {name: value for name, value in given.items() if value} | random)
 
 
 def write(folder: Path, given: Mapping[str, str], renew: Collection[str] = ()) -> dict[str, str]:
