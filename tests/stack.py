@@ -12,7 +12,9 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import programs
@@ -70,9 +72,7 @@ class Stack:
     def answer(self, service: str, path: str, body: object = None, host: str | None = None) -> http.client.HTTPResponse:
         """Return the same answer with its headers, not yet read."""
         connection = http.client.HTTPConnection("127.0.0.1", int(self.settings[f"{service}_PORT"]), timeout=30)
-        headers = {"Content-Type": "application/json"} | ({"Host": host} if host else {})
-        connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body), headers)
-        return connection.getresponse()
+        return send(connection, path, body, {"Host": host} if host else {})
 
     def channel(self, path: str) -> websocket.WebSocket:
         """Return an open channel of JupyterLab's server."""
@@ -158,6 +158,22 @@ class Stack:
         # images that a rebuild took the tag from
         label = f"label=com.docker.compose.project={self.name}"
         self.run("docker", "image", "prune", "--force", "--filter", label)
+
+
+def send(connection: http.client.HTTPConnection, path: str, body: object, headers: dict) -> http.client.HTTPResponse:
+    """Return the answer to a request, not yet read; a body that is not None is sent as JSON."""
+    text = None if body is None else json.dumps(body)
+    connection.request("POST" if text else "GET", path, text, {"Content-Type": "application/json"} | headers)
+    return connection.getresponse()
+
+
+def wait(condition: Callable[[], bool], seconds: float = 120) -> float:
+    """Return after how many seconds a condition holds. Raises AssertionError."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not true within {seconds} seconds"
+        time.sleep(0.02)
+    return time.monotonic() - start
 
 
 def code_cells(notebook: Path) -> list[dict]:

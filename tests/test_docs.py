@@ -81,6 +81,12 @@ def test_the_page_names_all_that_a_newer_python_changes(bake, tmp_path) -> None:
             )
 
 
+def test_ci_deploys_with_the_commands_of_the_page(bake) -> None:
+    page = bake().text("docs/production.md").partition("## Update")[2]
+    commands = " && ".join(shown.commands(page)[:2]).replace("VERSION=1.1.0", "VERSION=$VERSION")
+    assert f'&& {commands}"\n' in (ROOT / "templates/deploy.sh").read_text(encoding="utf-8")
+
+
 def test_every_command_is_shown_by_a_project_of_the_cover(bake) -> None:
     """The engine runs those of the cover; a complete run fails at its end if any of them, or of these, was not run."""
     cover = covering([row for row in variants() if all(row[each] == CHOICES[each][0] for each in LOCAL)], SHAPING)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from needs import need_answer
 from programs import run
-from stack import project
+from stack import Stack, project
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -22,7 +22,9 @@ MACHINE = [*SUDO, "unshare", "--net", "--mount", "--pid", "--fork", "--mount-pro
 BOOT = "umount --all --types nsfs,overlay || echo some are in use; mount -t tmpfs run /run; ip link set lo up"
 # A line of input kills the engine. The end of the input ends this shell, and with it the kernel kills all processes.
 ENGINE = 'while true; do dockerd --config-file "$0" & read -r _; kill -9 $!; wait $! || sleep 2; done'
+SETUP = ("docker", "compose", "--env-file", ".env.example", "run", "--rm", "setup")
 SERVICE = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.StartedAt}}'
+LONGEST = 240  # seconds
 STATE, HEALTHY = "{{.State.Status}}, {{.State.Health.Status}}", "running, healthy"
 
 
@@ -61,24 +63,23 @@ class Machine:
         return run(self.path, *command, DOCKER_HOST=self.host)
 
     def services(self) -> dict[str, list[str]]:
-        """Return for each service when it was started, and how it is."""
-        containers = self.run("docker", "ps", "--all", "--quiet").split()
+        """Return for each service that runs when it was started, and how it is."""
+        containers = self.run("docker", "ps", "--quiet").split()
         lines = self.run("docker", "inspect", "--format", f"{SERVICE} {STATE}", *containers) if containers else ""
         return {line.split()[0]: line.split(" ", 2)[1:] for line in lines.splitlines()}
 
     def wait(self, before: dict[str, list[str]]) -> None:
         """Wait until each service of before was started again and is healthy."""
-        end, down = time.monotonic() + 150, ["engine"]
+        end, down = time.monotonic() + LONGEST, ["engine"]
         while down:
-            assert time.monotonic() < end, f"down for 150 seconds: {', '.join(down)}"
+            assert time.monotonic() < end, f"down for {LONGEST} seconds: {', '.join(down)}"
             time.sleep(1)
             try:
                 now = self.services()
             except AssertionError:
                 down = [f"engine ({(self.folder / 'log').read_text()[-2000:]})"]
             else:
-                back = {name for name in before if now[name][0] != before[name][0] and now[name][1] == HEALTHY}
-                down = [f"{name} ({now[name][1]})" for name in before if name not in back]
+                down = [name for name in before if now.get(name) in (None, before[name]) or now[name][1] != HEALTHY]
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,13 @@ def machine(bake, tmp_path_factory):
         second = Machine(made.path, tmp_path_factory.mktemp("engine"), data)
         try:
             second.wait({})
-            images = made.compose("config", "--images").replace("\n", " ")
-            made.shell(f"docker save {images} | docker --host {second.host} load")
+            server = Stack(made.path / "production")
+            for target, image in (("process", made.name), ("db", f"{made.name}/db"), ("mlflow", f"{made.name}/mlflow")):
+                made.extra_images.append(f"{image}:1")
+                made.run("docker", "build", "--target", target, "--tag", f"{image}:1", ".")
+            server.run("env", f"IMAGE={made.name}", "VERSION=1", *SETUP)
+            images = {image for each in (made, server) for image in each.compose("config", "--images").split()}
+            made.shell(f"docker save {' '.join(images)} | docker --host {second.host} load")
             yield second
         finally:
             second.end()
@@ -106,11 +112,18 @@ def machine(bake, tmp_path_factory):
         made.remove()
 
 
-@pytest.mark.parametrize("end", [Machine.kill_the_engine, Machine.reboot], ids=lambda end: end.__name__)
-def test_what_runs_comes_back(machine, end) -> None:
+@pytest.mark.parametrize(
+    ("folder", "end"),
+    [(".", Machine.kill_the_engine), (".", Machine.reboot), ("production", Machine.reboot)],
+    ids=["the engine dies", "a reboot", "a server reboots"],
+)
+def test_what_runs_comes_back(machine, folder, end) -> None:
     """Each service is healthy again, and no command has started it."""
-    machine.run("docker", "compose", "up", "--wait", "--no-build")
+    compose = ("docker", "compose", "--project-directory", folder)
+    machine.run(*compose, "up", "--wait", "--no-build")
     before = machine.services()
-    assert {*before} == {"api", "db", "lab", "mlflow"}
+    services = {"api", "db", "mlflow"}
+    assert {*before} == services | ({"lab"} if folder == "." else {"backup", "previous", "proxy", "schedule"})
     end(machine)
     machine.wait(before)
+    machine.run(*compose, "down")

@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import json
 import os
 import re
 import shutil
@@ -17,11 +16,12 @@ import shown
 import ssh
 from programs import run
 from proofs.api import PENGUIN
-from stack import Stack, free_port, project
+from stack import Stack, free_port, project, send, wait
 from summary import FIGURES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
+IMAGES = {"process": "", "db": "/db", "mlflow": "/mlflow"}  # what follows the name, by target
 OTHER_MODEL = (
     "DERIVED: dict[str, pl.Expr] = {}",
     'DERIVED: dict[str, pl.Expr] = {"twice": pl.col("bill_depth_mm") * 2}',
@@ -41,13 +41,7 @@ class Server(Stack):
         headers = {"Authorization": f"Basic {login}"} if user else {}
         port = port or int(self.setting("HTTPS_PORT"))
         connection = http.client.HTTPSConnection("localhost", port, context=self.trust, timeout=60)
-        connection.request(
-            "GET" if body is None else "POST",
-            path,
-            None if body is None else json.dumps(body),
-            headers | {"Content-Type": "application/json"},
-        )
-        answer = connection.getresponse()
+        answer = send(connection, path, body, headers)
         text = answer.read().decode(errors="replace")
         connection.close()
         return answer.status, text
@@ -81,13 +75,21 @@ class Server(Stack):
         return self.container(service)["State"]["Health"]["Status"]
 
 
+def container_of(registry: str) -> str:
+    """Return the name of a registry's container."""
+    return f"dsd-registry-{registry.partition(':')[2]}"
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """Start a registry that asks for a login, and log in; return its address."""
     folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    name, address = f"dsd-registry-{port}", f"127.0.0.1:{port}"
+    address = f"127.0.0.1:{port}"
+    name = container_of(address)
     stack = Stack(folder)
-    hashed = stack.shell("echo secret | docker run --rm --interactive caddy:2.11.4 caddy hash-password").strip()
+    hashed = stack.shell(
+        "echo secret | docker run --rm --interactive caddy:2.11.4 caddy hash-password --bcrypt-cost 4"
+    ).strip()
     (folder / "htpasswd").write_text(f"me:{hashed}\n")
     login = ("REGISTRY_AUTH=htpasswd", "REGISTRY_AUTH_HTPASSWD_REALM=me", "REGISTRY_AUTH_HTPASSWD_PATH=/login/htpasswd")
     options = [*(f"--env={each}" for each in login), f"--volume={folder}:/login:ro", f"--publish={address}:5000"]
@@ -104,7 +106,7 @@ def registry(tmp_path_factory):
 def publish(made: Stack, registry: str, version: str, document: str) -> None:
     """Publish a version as the document says, and leave none of it on this machine."""
     changes = {"registry.example.com": registry, ":1.0.0": f":{version}"}
-    for target, name in (("process", ""), ("db", "/db"), ("mlflow", "/mlflow")):
+    for target, name in IMAGES.items():
         shown.run(made.shell, document, f"docker build --target {target}", changes)
         made.run("docker", "rmi", f"{registry}/team/project{name}:{version}")
 
@@ -129,7 +131,7 @@ def machine(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(bake, tmp_path_factory, registry):
-    """Publish three versions: one, one whose code needs a model of its own, and one that does not start."""
+    """Publish versions: one, one whose code needs another model, one that does not start, one for another machine."""
     made = project(bake, tmp_path_factory.mktemp("made"), deploy="api", database="postgres", tracking="mlflow")
     document = (made.path / "docs/production.md").read_text()
     schema, serve = (made.path / "src" / made.package / name for name in ("schema.py", "serve.py"))
@@ -140,6 +142,11 @@ def made(bake, tmp_path_factory, registry):
     publish(made, registry, "1.1.0", document)
     serve.write_text("raise SystemExit('broken')\n")
     publish(made, registry, "1.2.0", document)
+    for image in IMAGES.values():
+        first, other = (f"{registry}/team/project{image}:{version}" for version in ("1.0.0", "1.3.0"))
+        made.run("docker", "manifest", "create", "--insecure", other, first)
+        made.run("docker", "manifest", "annotate", "--arch", "s390x", other, first)
+        made.run("docker", "manifest", "push", "--insecure", "--purge", other)
     yield made
     made.remove()
 
@@ -162,14 +169,6 @@ def server(made, registry, document, machine):
         yield server
     finally:
         server.remove()
-
-
-def wait(true, seconds: int = 90) -> None:
-    """Wait until something is true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not true within {seconds} seconds"
-        time.sleep(0.5)
 
 
 def test_only_the_proxy_is_open_and_asks_for_a_login(server, document) -> None:
@@ -228,10 +227,11 @@ def test_updates_and_the_way_back_fail_no_request(server, document) -> None:
             wait(lambda: server.predict() != before)
             server.set(VERSION="1.2.0")
             assert "unhealthy" in server.compose("up", "--wait", code=1)
-            server.set(VERSION="9.9.9")
             running = server.container("api")["Id"]
-            assert "9.9.9" in server.compose("up", "--wait", code=1)
-            assert server.container("api")["Id"] == running
+            for version, reason in (("9.9.9", "not found"), ("1.3.0", "no matching manifest for linux/")):
+                server.set(VERSION=version)
+                assert reason in server.compose("up", "--wait", code=1)
+                assert server.container("api")["Id"] == running
             server.set(VERSION="1.0.0")
             server.compose("up", "--wait")
             wait(lambda: server.predict() == before)
@@ -247,23 +247,26 @@ def test_updates_and_the_way_back_fail_no_request(server, document) -> None:
     )
 
 
-def test_a_failed_run_keeps_the_results_and_is_seen(server, document) -> None:
+def test_runs_that_are_long_and_fail_keep_the_results_and_are_seen(server, document) -> None:
     before = server.ask("/reports/")
-    server.set(SCHEDULE_RUN="* * * * *", PIPELINE_INPUT="data/none.csv")
+    server.set(SCHEDULE_RUN="* * * * *", PIPELINE_INPUT="SELECT pg_sleep(65)::text AS y")
     server.compose("up", "--wait", "schedule")
-    wait(lambda: server.state("schedule") == "unhealthy", 150)
-    assert "data/none.csv does not exist" in shown.run(server.shell, document, "docker compose logs schedule")
+    wait(lambda: server.compose("logs", "schedule").count("the run starts") == 2, 240)
+    log = shown.run(server.shell, document, "docker compose logs schedule")
+    assert re.findall(r"the run (starts|ended)", log) == ["starts", "ended", "starts"]  # it was due meanwhile
+    wait(lambda: server.state("schedule") == "unhealthy")
     said = server.compose("run", "--rm", "status", code=1)
-    assert re.search(r"(?m)^Last run .*exit code 3.*PROBLEM$", said)
+    assert re.search(r"(?m)^Last run .*exit code 4.*PROBLEM$", said)
     server.run("docker", "kill", server.container("schedule")["Id"])
-    server.compose("start", "schedule")
-    wait(lambda: server.state("schedule") == "unhealthy", 150)
+    server.set(PIPELINE_INPUT="data/none.csv")
+    server.compose("up", "--detach", "schedule")
+    wait(lambda: "data/none.csv does not exist" in server.compose("logs", "schedule"))
     assert server.ask("/reports/") == before
     server.set(SCHEDULE_RUN="", PIPELINE_INPUT="")
     server.compose("up", "--detach")
     assert server.state("schedule") != "healthy"
     server.compose("run", "--rm", "process")
-    wait(lambda: server.state("schedule") == "healthy", 60)
+    wait(lambda: server.state("schedule") == "healthy")
     server.compose("up", "--wait")
 
 
@@ -326,14 +329,15 @@ def test_a_new_secret_locks_out_the_old_one_and_loses_nothing(server, document) 
     assert server.ask("/reports/")[0] == 200
     shown.run(server.shell, document, "docker compose run --rm process")
     assert server.predict()[0] == before[0]
-    shown.run(server.shell, document, "docker compose exec schedule rm", {"1.0.0": "1.1.0"})
-    assert "1.1.0" not in server.compose("exec", "schedule", "ls", "results")
+    server.compose("exec", "schedule", "mkdir", "results/0.9.0")
+    shown.run(server.shell, document, "docker compose exec schedule rm", {"1.0.0": "0.9.0"})
+    assert "0.9.0" not in server.compose("exec", "schedule", "ls", "results")
 
 
-@pytest.mark.parametrize(("deploy", "texts"), [("batch", ["Which penguin is it?"]), ("dashboard", ["The last run"])])
-def test_people_see_the_results_in_a_browser(bake, chromium, tmp_path, deploy, texts) -> None:
-    """From images of this machine, without a registry."""
-    made = project(bake, tmp_path, deploy=deploy)
+@pytest.fixture
+def local(request, bake, tmp_path):
+    """Return a server that has the images of this machine, in two versions that are the same; it does not run yet."""
+    made = project(bake, tmp_path, deploy=request.param)
     made.compose("build", "process")
     image = f"{made.name}-process"
     server = Server(shutil.copytree(made.path / "production", tmp_path / "server"))
@@ -343,24 +347,75 @@ def test_people_see_the_results_in_a_browser(bake, chromium, tmp_path, deploy, t
         setup = ("docker", "compose", "--env-file", ".env.example", "run", "--rm", "setup")
         server.run("env", f"IMAGE={image}", "VERSION=1.0.0", *setup)
         server.set(HTTP_PORT=free_port(), HTTPS_PORT=free_port())
-        server.compose("up", "--wait")
-        wait(lambda: server.ask("/reports/")[0] == 200)
-        address = f"localhost:{server.setting('HTTPS_PORT')}/"
-        login = f"https://admin:{server.setting('LOGIN_PASSWORD')}@{address}reports/"
-        with browser.page(login, "Which penguin is it?") as page:
-            for version in ("1.0.0", "1.1.0"):
-                server.set(VERSION=version)
-                server.compose("up", "--wait")
-                # without the login, which the browser keeps: a script whose address has one would be loaded twice
-                browser.load(page, f"https://{address}", tuple(texts))
-                assert browser.errors(page) == []
+        yield server
     finally:
         server.remove()
         made.remove()
 
 
-def test_a_fault_is_said_and_loses_nothing(server) -> None:
+@pytest.mark.parametrize(
+    ("local", "text"), [("batch", "Which penguin is it?"), ("dashboard", "The last run")], indirect=["local"]
+)
+def test_people_see_the_results_in_a_browser(local, chromium, text) -> None:
+    local.compose("up", "--wait")
+    wait(lambda: local.ask("/reports/")[0] == 200)
+    address = f"localhost:{local.setting('HTTPS_PORT')}/"
+    login = f"https://admin:{local.setting('LOGIN_PASSWORD')}@{address}reports/"
+    with browser.page(login, "Which penguin is it?") as page:
+        for version in ("1.0.0", "1.1.0"):
+            local.set(VERSION=version)
+            local.compose("up", "--wait")
+            # without the login, which the browser keeps: a script whose address has one would be loaded twice
+            browser.load(page, f"https://{address}", (text,))
+            assert browser.errors(page) == []
+
+
+@pytest.mark.parametrize("local", ["batch"], indirect=True)
+def test_a_disk_that_is_full_or_read_only_is_said_and_loses_nothing(local) -> None:
+    for name in ("results", "backups"):
+        options = ("--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=size=20m,mode=777")
+        local.run("docker", "volume", "create", *options, f"{local.name}_{name}")
+    (local.path / "read-only.yaml").write_text('services: {proxy: {volumes: ["certificates:/data:ro"]}}\n')
+    read_only = ("--file", "compose.yaml", "--file", "read-only.yaml")
+    assert "proxy" in local.compose(*read_only, "up", "--wait", code=1)
+    assert "read-only file system" in local.compose("logs", "proxy")
+    local.compose("up", "--wait")
+    wait(lambda: local.ask("/reports/")[0] == 200)
+    before, backup = local.ask("/reports/"), ("run", "--rm", "backup", "now")
+    local.compose(*backup)
+    saved = local.compose("exec", "backup", "ls", "-A", "/backups")
+    for service, file in (("schedule", "results/full"), ("backup", "/backups/full")):
+        local.compose("exec", service, "sh", "-c", f"cat /dev/zero >{file}", code=1)
+    assert "no space left on device" in local.compose("run", "--rm", "process", "run", "--seed", "7", code=7)
+    local.set(SCHEDULE_RUN="* * * * *", PIPELINE_SEED=7)
+    local.compose("up", "--detach")
+    wait(lambda: local.state("schedule") == "unhealthy")
+    assert "no space left on device" in local.compose("logs", "schedule")
+    assert re.search(r"(?m)^Disk .*PROBLEM$", local.compose("run", "--rm", "status", code=1))
+    assert "No space left on device" in (said := local.compose(*backup, code=1))
+    assert "The older ones are as they were." in said
+    local.compose("exec", "backup", "rm", "/backups/full")
+    assert local.compose("exec", "backup", "ls", "-A", "/backups") == saved
+    assert local.ask("/reports/") == before
+    local.compose("exec", "schedule", "rm", "results/full")
+    wait(lambda: local.state("schedule") == "healthy" and local.ask("/reports/") != before)
+    local.set(BACKUP_KEEP=0)
+    assert "BACKUP_KEEP is '0', which is not a whole number from 1." in local.compose(*backup, code=1)
+    local.set(BACKUP_KEEP=1)
+    [last] = re.findall(r"Saved: (\S+),", local.compose(*backup))
+    assert local.compose("exec", "backup", "ls", "/backups").split() == [last]
+
+
+def test_a_fault_is_said_and_loses_nothing(server, registry) -> None:
     before = server.predict()
+    server.run("docker", "stop", container_of(registry))
+    running = {service: server.container(service)["Id"] for service in server.running}
+    server.set(VERSION="9.9.9")
+    assert "connection refused" in server.compose("up", "--wait", code=1)
+    server.set(VERSION="1.0.0")
+    server.compose("up", "--wait")
+    server.run("docker", "start", container_of(registry))
+    assert running == {service: server.container(service)["Id"] for service in server.running}
     server.set(SCHEDULE_RUN="daily")
     assert "schedule" in server.compose("up", "--wait", code=1)
     assert "SCHEDULE_RUN is 'daily', which is not minute, hour, day" in server.compose("logs", "schedule")

@@ -8,14 +8,14 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import shown
 from proofs import dashboard
-from stack import Stack, project
+from stack import Stack, project, wait
 from summary import FIGURES
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -57,15 +57,6 @@ def title(made: Stack, service: str) -> str:
                 pass
             return found[0].decode()
     return ""
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120) -> float:
-    """Return after how many seconds a condition holds. Raises AssertionError."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds
-        time.sleep(0.02)
-    return time.monotonic() - start
 
 
 def busy() -> float:
