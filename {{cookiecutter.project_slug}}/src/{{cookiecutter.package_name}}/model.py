@@ -16,9 +16,8 @@ from xgboost.core import XGBoostError
 
 from .errors import ColumnError, EmptyError, SettingError, short
 from .schema import DERIVED, FEATURES, TARGET, TASK
-from .table import TYPES, VALUES, is_text, label, unit
+from .table import CLASSES, COVERED, TYPES, VALUES, is_text, label, unit
 
-CLASSES = TASK == "classification"
 SETTINGS = {"n_estimators": 200, "learning_rate": 0.06, "max_depth": 6, "reg_lambda": 5, "tree_method": "hist"}
 SETTINGS |= {"subsample": 0.8, "colsample_bynode": 0.5}  # tried on 100 tables
 ANSWER = ["predicted", "probability"] if CLASSES else ["predicted", "lowest", "highest"]
@@ -27,7 +26,6 @@ AT_ONCE = 1_000_000  # numbers to make from rows: more would take memory twice, 
 FEW, FOLDS = 2000, 5  # with fewer rows, one split says little: cross-validation in so many parts says more
 LEAST = 8  # rows
 LARGEST = 1e38  # number, and -1e38 the lowest
-COVERED = 0.9  # of the test rows are between `lowest` and `highest`
 SHUFFLED, TRIES = 5000, 5  # test rows to measure importance on, at most; more change little
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from . import schema
-from .model import CLASSES, COVERED
 from .outputs import content
 from .schema import FEATURES, TARGET
-from .table import MOMENTS, NUMBERS, TYPES, is_text, label, unit
+from .table import CLASSES, COVERED, MOMENTS, NUMBERS, TYPES, is_text, label, unit
 
 DRAWN = 5000  # rows, at most; more would hide each other
 PANELS, BARS, LARGEST, LISTED = 24, 15, 12, 30  # at most: distributions, features, classes in a matrix, in a table

@@ -1,11 +1,13 @@
-"""What the other modules ask about the table of schema.py: rules, types, labels, units."""
+"""What the other modules ask about the table of schema.py: task, rules, types, labels, units."""
 
 import re
 
 import polars as pl
 
-from .schema import FEATURES, TARGET, Rows
+from .schema import FEATURES, TARGET, TASK, Rows
 
+CLASSES = TASK == "classification"
+COVERED = 0.9  # of the test rows of a regression are between `lowest` and `highest`
 SCHEMA = Rows.to_schema()
 VALUES = {  # the allowed values of a column, where these are listed
     name: list(rule.statistics["allowed_values"])
