@@ -101,6 +101,15 @@ def registry(tmp_path_factory):
     finally:
         stack.run("docker", "logout", address)
         stack.run("docker", "rm", "--force", "--volumes", name)
+        remove_images(stack, f"{address}/*/*", f"{address}/*/*/*")
+
+
+def remove_images(stack: Stack, *references: str) -> None:
+    """Take away all images that are called so."""
+    filters = (f"--filter=reference={reference}" for reference in references)
+    found = stack.run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", *filters).split()
+    if found:
+        stack.run("docker", "rmi", *found)
 
 
 def publish(made: Stack, registry: str, version: str, document: str) -> None:
@@ -350,6 +359,7 @@ def local(request, bake, tmp_path):
         yield server
     finally:
         server.remove()
+        remove_images(made, image)
         made.remove()
 
 
