@@ -15,6 +15,9 @@ CONTEXT = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 OPTIONS = {name: value for name, value in CONTEXT.items() if not name.startswith("_")}
 CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, list)}
 
+# Versions of Python, the oldest first
+PYTHONS = sorted(CHOICES["python_version"], key=lambda version: [int(part) for part in version.split(".")])
+
 # Options whose choices change a few lines of text and no behaviour. Their other choices are tried with the defaults
 # of all other options; tests/test_variants.py proves that nothing else depends on them.
 LOCAL = {"license": {"Dockerfile", "LICENSE", "pyproject.toml"}}

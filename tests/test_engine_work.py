@@ -10,7 +10,7 @@ import shown
 from proofs.api import PENGUIN
 from proofs.db import psql
 from stack import project
-from template import CHOICES
+from template import PYTHONS
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -104,7 +104,7 @@ def test_the_way_from_a_notebook_to_production_works(bake, tmp_path) -> None:
 
 
 def test_the_way_to_a_newer_python_works(bake, tmp_path) -> None:
-    old, new, *_ = CHOICES["python_version"]
+    old, new, *_ = PYTHONS
     made = project(bake, tmp_path, python_version=old)
     document = (made.path / "docs/newer-versions.md").read_text()
 
