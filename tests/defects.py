@@ -27,7 +27,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a missing quote filter", "pyproject.toml", "cookiecutter.__description", "cookiecutter.description"),
     ],
     "settings_documented": [
-        Defect("a setting that no file names", "compose.yaml", "${TZ:-UTC}", "${TIMEZONE:-UTC}"),
+        Defect("a setting that no file names", "../templates/service.yaml", "${TZ:-UTC}", "${TIMEZONE:-UTC}"),
         Defect("a default that two files tell apart", ".env.example", "MEMORY=4g", "MEMORY=8g"),
     ],
     "secrets_are_fresh": [
@@ -386,7 +386,7 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a parser that forgets escapes", PARSER, "ESCAPES.get(code, match[0])", "match[0]"),
     ],
     "test_setup_changes_no_value_whatever_env_holds": [
-        Defect("a setup that drops the quotes of an empty secret", "docker/setup.py", r"\g<2>", ""),
+        Defect("a setup that drops the quotes of an empty secret", PARSER, "[\"']?)).*?(\\2", "[\"']?)).*?("),
         Defect("a setup that adds what is there", "docker/setup.py", "entry.name not in known", "True"),
     ],
     "test_the_doctor_reports_whatever_env_holds": [

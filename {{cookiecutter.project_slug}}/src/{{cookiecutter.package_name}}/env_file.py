@@ -52,11 +52,12 @@ def settings(text: str) -> dict[str, str]:
 
 
 def changed(text: str, values: Mapping[str, str]) -> str:
-    """Return the text of an .env file with other values, which need no quotes, for settings that it has."""
+    """Return the text of an .env file with other values, which mean the same in any quotes, for settings it has."""
     for entry in reversed([*entries(text)]):
-        if entry.name in values and (match := re.fullmatch(r"(?s)([^=:]*[=:]).*?(\s*)", entry.text)):
+        written = re.fullmatch(r"""(?s)([^=:]*[=:][ \t]*(["']?)).*?(\2\s*)""", entry.text)
+        if entry.name in values and written:
             end = entry.start + len(entry.text)
-            text = text[: entry.start] + match[1] + values[entry.name] + match[2] + text[end:]
+            text = text[: entry.start] + written[1] + values[entry.name] + written[3] + text[end:]
     return text
 
 
