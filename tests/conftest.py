@@ -30,14 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Run each file in one process, and those that start containers in the same, as they would disturb each other.
 
-    The variants on the engine take as long as all of these, and each is a project of its own.
+    The variants on the engine and the server take as long as all of these, and each is a project of its own.
     """
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "the engine" if file.startswith(ENGINE) and "variants" not in file else file
+            alone = "variants" in file or "production" in file
+            return "the engine" if file.startswith(ENGINE) and not alone else file
 
     config.option.loadscopereorder = False  # by the names of the files: those with many tests are not the long ones
     return Scheduling(config, log)
