@@ -53,9 +53,8 @@ def settings(text: str) -> dict[str, str]:
 
 def changed(text: str, values: Mapping[str, str]) -> str:
     """Return the text of an .env file with other values, which mean the same in any quotes, for settings it has."""
-    for entry in reversed([*entries(text)]):
-        written = re.fullmatch(r"""(?s)([^=:]*[=:][ \t]*(["']?)).*?(\2\s*)""", entry.text)
-        if entry.name in values and written:
+    for entry in reversed([each for each in entries(text) if each.name in values]):
+        if written := re.fullmatch(r"""(?s)([^=:]*[=:][ \t]*(["']?)).*?(\2\s*)""", entry.text):
             end = entry.start + len(entry.text)
             text = text[: entry.start] + written[1] + values[entry.name] + written[3] + text[end:]
     return text
