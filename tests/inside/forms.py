@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from my_project import data
+from my_project import data, formats
 from my_project.errors import ColumnError, InputError, PipelineError
 from my_project.table import COLUMNS
 
@@ -28,9 +28,12 @@ FORMS = {  # the sample in other forms, and what is said about it
 }
 
 
+@pytest.mark.parametrize("size", [data.BYTES, 700], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_file_in_another_form_reads_the_same(tmp_path, caplog, form) -> None:
+def test_a_file_in_another_form_reads_the_same(tmp_path, monkeypatch, caplog, form, size) -> None:
     write, said = FORMS[form]
+    for module in (data, formats):
+        monkeypatch.setattr(module, "BYTES", size)
     path = tmp_path / "form.csv"
     path.write_bytes(write(data.SAMPLE.read_text()))
     assert data.read(path)[0].equals(data.read()[0])

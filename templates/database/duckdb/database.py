@@ -100,8 +100,8 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, pl.DataFrame]]:
-    """Yield the files to write tables into. Raises DatabaseError for a name that no query could use."""
+def storing(tables: dict[str, Path], settings: Settings) -> Iterator[dict[Path, Path]]:
+    """Yield where to put tables, which are Parquet files. Raises DatabaseError for a name that no query could use."""
     reserved = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
     words = {word for (word,) in duckdb.sql(reserved).fetchall()}
     for name in tables:
@@ -109,4 +109,4 @@ def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dic
             rule = "start with a letter; then a-z, 0-9 and _; not a reserved SQL word"
             raise DatabaseError(f"A table cannot be named '{name}': {rule}.")
     folder = settings.reports / "tables"
-    yield {folder / f"{name}.parquet": frame for name, frame in tables.items()}
+    yield {folder / f"{name}.parquet": file for name, file in tables.items()}

@@ -112,10 +112,10 @@ def query(sql: str, settings: Settings | None = None) -> pl.DataFrame:
 
 
 @contextmanager
-def storing(tables: dict[str, pl.DataFrame], settings: Settings) -> Iterator[dict[Path, pl.DataFrame]]:
-    """Store tables in a transaction that is committed only if the block succeeds. Raises DatabaseError.
+def storing(tables: dict[str, Path], settings: Settings) -> Iterator[dict[Path, Path]]:
+    """Store tables, which are Parquet files, in a transaction that is committed only if the block succeeds.
 
-    Yields the files to write them into: none, as the server has them.
+    Yields where to put the files: nowhere, as the server has the tables. Raises DatabaseError.
     """
     before, unsure = current(settings.reports), settings.reports / UNSURE
     try:
@@ -133,12 +133,12 @@ def _catch_up(settings: Settings) -> None:
     """Store the last run's predictions if it was killed after it had published its files. Raises DatabaseError."""
     if (settings.reports / UNSURE).exists():
         with suppress(OutputError, OSError), alone(settings.reports):  # a run that has not ended stores its own
-            with _storing({"predictions": pl.read_parquet(current(settings.reports) / PREDICTIONS)}):
+            with _storing({"predictions": current(settings.reports) / PREDICTIONS}):
                 (settings.reports / UNSURE).unlink()
 
 
 @contextmanager
-def _storing(tables: dict[str, pl.DataFrame]) -> Iterator[None]:
+def _storing(tables: dict[str, Path]) -> Iterator[None]:
     """Store tables in a transaction that is committed only if the block succeeds. Raises DatabaseError."""
     reserved = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
     with _connected() as connection:
@@ -148,19 +148,20 @@ def _storing(tables: dict[str, pl.DataFrame]) -> Iterator[None]:
                 rule = "start with a letter; then a-z, 0-9 and _; not a reserved SQL word"
                 raise DatabaseError(f"A table cannot be named '{name}': {rule}.")
         connection.execute(SQL.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(SQL.Identifier(SCHEMA)))
-        for name, frame in tables.items():
-            _replace(connection, SQL.Identifier(SCHEMA, name), frame)
+        for name, file in tables.items():
+            _replace(connection, SQL.Identifier(SCHEMA, name), pl.scan_parquet(file, glob=False))
         yield
 
 
-def _replace(connection: psycopg.Connection, table: SQL.Identifier, frame: pl.DataFrame) -> None:
-    """Create the table again from a frame."""
-    columns = [SQL.Identifier(name) + SQL.SQL(f" {_kind(dtype)}") for name, dtype in frame.schema.items()]
+def _replace(connection: psycopg.Connection, table: SQL.Identifier, rows: pl.LazyFrame) -> None:
+    """Create the table again from rows."""
+    columns = [SQL.Identifier(name) + SQL.SQL(f" {_kind(dtype)}") for name, dtype in rows.collect_schema().items()]
     connection.execute(SQL.SQL("DROP TABLE IF EXISTS {}").format(table))
     connection.execute(SQL.SQL("CREATE TABLE {} ({})").format(table, SQL.SQL(", ").join(columns)))
     with connection.cursor().copy(SQL.SQL("COPY {} FROM STDIN").format(table)) as copy:
-        for row in frame.iter_rows():
-            copy.write_row(row)
+        for batch in rows.collect_batches(maintain_order=True):
+            for row in batch.iter_rows():
+                copy.write_row(row)
 
 
 def _kind(dtype: pl.DataType) -> str:

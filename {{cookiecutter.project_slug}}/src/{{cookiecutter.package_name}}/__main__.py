@@ -24,6 +24,8 @@ from .settings import Settings, load, require_current_packages
 # The commands import the rest themselves, so that help and refused settings need not wait for large packages.
 STEPS = {{ (["read", "prepare", "train", "evaluate", "report"] + (cookiecutter | brought("step"))) | tojson }}
 
+PAUSE = 30  # seconds between two lines in a log on how far a step has come
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -38,17 +40,38 @@ Seed = Annotated[int | None, _option("seed")]
 Table = Annotated[str, typer.Option(help="Name of the table: a letter, then a-z, 0-9 and _; not a reserved SQL word")]
 
 
-@contextmanager
-def step(name: str) -> Iterator[list[str]]:
-    """Show one step of a run: a spinner on a terminal, then a line with the notes it yields and the seconds taken."""
-    from rich.console import Console
+class Steps:
+    """Shows the steps of a run: on a terminal how far each has come, then a line with its notes and seconds."""
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    label, start = f"{STEPS.index(name) + 1}/{len(STEPS)} {name}", time.perf_counter()
-    notes: list[str] = []
-    with console.status(label):
-        yield notes
-    console.print(" ".join([f"{label:<13}", *notes, f"({time.perf_counter() - start:.1f} s)"]), markup=False)
+    def __init__(self) -> None:
+        """Find out where it is shown."""
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[list[str]]:
+        """Show a step, with the notes that are put into the list that it yields."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+        self.label, self.start = f"{STEPS.index(name) + 1}/{len(STEPS)} {name}", time.perf_counter()
+        self.told, notes = self.start, list[str]()
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as self.bar:
+            self.bar.add_task(self.label, total=None)
+            yield notes
+        self._print(*notes)
+
+    def tell(self, done: int, total: int) -> None:
+        """Show how many parts of the input, or trees, are done: in a log by a line each half a minute."""
+        self.bar.update(self.bar.task_ids[0], completed=done, total=total)
+        if self.bar.disable and time.perf_counter() - self.told > PAUSE:
+            self.told = time.perf_counter()
+            self._print(f"{done} of {total}")
+
+    def _print(self, *notes: str) -> None:
+        seconds = f"({time.perf_counter() - self.start:.1f} s)"
+        self.console.print(" ".join([f"{self.label:<13}", *notes, seconds]), markup=False)
 
 
 @app.command()
@@ -64,44 +87,45 @@ def run(input: Input = None, models: Models = None, reports: Reports = None, see
 def take_steps(settings: Settings) -> None:
     """Run the pipeline, and make what comes of it the results."""
     import joblib
-    import polars as pl
     import xgboost
 
     from . import data, database, model, outputs, report
-    from .schema import TARGET
+    from .workers import Alone
 
+    steps = Steps()
+    workers = Alone(steps.tell)
     page, saved = settings.reports / "report.html", settings.models / "model.joblib"
-    with step("read") as notes:
-        rows, sources = data.read(settings.input, settings)
-        notes.append(f"{rows.height} rows from {listed([source['path'] for source in sources], 80)}")
-    with step("prepare") as notes:
-        train_rows, test_rows = model.split(rows, settings.test_share, settings.seed)
-        del rows  # they would take memory a second time
-        notes.append(f"{train_rows.height} training rows, {test_rows.height} test rows")
-    with step("train"):
-        fitted = model.train(train_rows, settings.seed)
-    with step("evaluate") as notes:
-        metrics = model.evaluate(fitted, train_rows, test_rows, settings.seed)
-        notes.append(model.summary(metrics))
-    with step("report") as notes:
-        versions = {name: version(name) for name in ("polars", "scikit-learn", "numpy", "matplotlib")}
-        versions["xgboost"] = xgboost.__version__  # its package has more than one name
-        record = {  # what it takes to repeat this run
-            "inputs": sources,
-            "settings": settings.model_dump(mode="json"),
-            "versions": {"python": platform.python_version(), __package__: __version__, **versions},
-        }
-        answers = model.predict(fitted, test_rows)
-        made = report.files(pl.concat([train_rows, test_rows]), test_rows[TARGET], answers, metrics, record)
-        files = {settings.reports / name: content for name, content in made.items()}
-        files[saved] = outputs.content(partial(joblib.dump, fitted))
-        predictions = test_rows.drop(model.ANSWER, strict=False).hstack(answers)
-        files[settings.reports / database.PREDICTIONS] = outputs.content(predictions.write_parquet)
-        with database.storing({"predictions": predictions}, settings):
-            outputs.publish(files, settings.reports)
-        notes.append(str(page))
+    with steps.step("read") as notes:
+        table = data.examine(settings.input, settings, workers.each)
+        total = table.total
+        notes.append(f"{total.rows} rows from {listed([source['path'] for source in table.sources], 80)}")
+    with steps.step("prepare") as notes:
+        rows = model.divide(table, settings.test_share, settings.seed)
+        notes.append(f"{rows.training} training rows, {total.known - rows.training} test rows")
+    with steps.step("train"):
+        fitted = model.learn(rows, settings.seed, workers)
+    with outputs.draft(settings.reports) as folder:
+        with steps.step("evaluate") as notes:
+            metrics, judged = model.judge(fitted, rows, settings.seed, workers, folder)
+            notes.append(model.summary(metrics))
+        with steps.step("report") as notes:
+            versions = {name: version(name) for name in ("polars", "scikit-learn", "numpy", "matplotlib")}
+            versions["xgboost"] = xgboost.__version__  # its package has more than one name
+            record = {  # what it takes to repeat this run
+                "inputs": table.sources,
+                "settings": settings.model_dump(mode="json"),
+                "versions": {"python": platform.python_version(), __package__: __version__, **versions},
+            }
+            made = report.files(judged, total, metrics, record)
+            files: dict[Path, bytes | Path] = {settings.reports / name: content for name, content in made.items()}
+            files[saved] = outputs.content(partial(joblib.dump, fitted))
+            predictions = data.joined(folder, partial(model.bounded, model=fitted))
+            files[settings.reports / database.PREDICTIONS] = predictions
+            with database.storing({"predictions": predictions}, settings):
+                outputs.publish(files, settings.reports)
+            notes.append(str(page))
 #% for module in cookiecutter | brought('step')
-    with step("{{ module }}") as notes:
+    with steps.step("{{ module }}") as notes:
         from . import {{ module }}
 
         notes.append({{ module }}.log(record, metrics, outputs.current(settings.reports)))
@@ -115,9 +139,9 @@ def check(input: Input = None) -> None:
     from . import data
 
     settings = load(input=input)
-    rows, sources = data.read(settings.input, settings)
-    counts = f"{rows.height} row{'s' * (rows.height > 1)} in {len(sources)} file{'s' * (len(sources) > 1)}"
-    typer.echo(f"Good: {counts}.")
+    table = data.examine(settings.input, settings, keep=0)
+    rows, files = table.total.rows, len(table.sources)
+    typer.echo(f"Good: {rows} row{'s' * (rows > 1)} in {files} file{'s' * (files > 1)}.")
 
 
 @app.command()
@@ -126,10 +150,13 @@ def store(table: Table, input: Input = None) -> None:
     from . import data, database, outputs
 
     settings = load(input=input)
-    rows, _ = data.read(settings.input, settings)
-    with outputs.alone(settings.reports), database.storing({table: rows}, settings) as tables:
-        outputs.write({file: outputs.content(frame.write_parquet) for file, frame in tables.items()})
-    typer.echo(f"Stored {rows.height} rows. To use them: run --input 'SELECT * FROM {table}'")
+    with outputs.alone(settings.reports), outputs.draft(settings.reports) as folder:
+        found = data.examine(settings.input, settings)
+        for number, part in enumerate(found.parts):
+            part.rows().write_parquet(folder / f"{number:08}.parquet")
+        with database.storing({table: data.joined(folder)}, settings) as tables:
+            outputs.write(tables)
+    typer.echo(f"Stored {found.total.rows} rows. To use them: run --input 'SELECT * FROM {table}'")
 
 
 @app.command()

@@ -73,7 +73,7 @@ class Adoption(NamedTuple):
 def adopt(source: str, target: str, task: str | None, ignored: list[str], settings: Settings) -> Adoption:
     """Decide on the table of an input; write nothing. Raises what `data.tables` and `columns.decide` raise."""
     frames = list[pl.DataFrame]()
-    for table in data.tables(source, {}, settings):
+    for table in data.tables(source, settings):
         require(table.frame.columns, table.shown, ())
         frames.append(table.frame)
     rows = pl.concat(frames, how="diagonal_relaxed")

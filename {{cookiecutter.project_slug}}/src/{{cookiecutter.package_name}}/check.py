@@ -1,13 +1,12 @@
 """Check rows against the schema, and say in a sentence what is wrong and where."""
 
-import logging
 import re
 from collections.abc import Collection, Iterable
 
 import polars as pl
 from pandera.errors import SchemaError, SchemaErrorReason
 
-from .convert import commas, convert
+from .convert import Forms, convert, forms
 from .errors import ColumnError, ValueRangeError, listed, short
 from .table import COLUMNS, SCHEMA
 
@@ -34,7 +33,11 @@ RULES = {
     "unique_values_eq": "is among values that are not exactly: {values}",
     "str_length": "is shorter or longer than allowed, which is {min_value} to {max_value} characters",
 }
-log = logging.getLogger(__name__)
+# Whether each rule of the schema is about one row; a rule about several needs all rows of a file
+BY_ROW = not (SCHEMA.checks or SCHEMA.unique) and not any(
+    column.unique or any(rule.name not in RULES.keys() - {"unique_values_eq"} for rule in column.checks)
+    for column in COLUMNS.values()
+)
 
 
 def require(names: Iterable[str], source: object, wanted: Collection[str]) -> list[str]:
@@ -48,21 +51,33 @@ def require(names: Iterable[str], source: object, wanted: Collection[str]) -> li
     return [name for name in wanted or names if name in names]
 
 
-def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
-    """Return the columns of the schema, typed, of a frame read from `source`. Raises ColumnError or ValueRangeError."""
+def check(frame: pl.DataFrame, source: object, known: Forms | None = None, before: int | None = None) -> pl.DataFrame:
+    """Return the columns of the schema, typed, of a frame read from `source`. Raises ColumnError or ValueRangeError.
+
+    Of a frame that is a part of a file, `known` says how its texts are to be read, and `before` how many rows of the
+    file come before it.
+    """
     types = {name: COLUMNS[name].dtype.type for name in require(frame.columns, source, COLUMNS)}
-    comma = commas([frame[name] for name, dtype in types.items() if dtype.is_numeric()])
-    if comma:
-        log.warning("%s: commas in numbers are %s.", source, comma)
+    known, first = known or forms([frame], types), before or 0
+
+    def wrong(row: int | None, column: str | None, reason: str, count: int) -> ValueRangeError:
+        """Return the error that names the place of the first wrong value."""
+        row_at = "" if row is None else f", row {row + first + 1}"
+        place = f"{source}{row_at}{'' if column is None else f', column {short(column)}'}"
+        among = "in all" if before is None else f"in rows {first + 1} to {first + len(frame)}"
+        return ValueRangeError(f"{place}: {reason} ({count} wrong {among}). Correct the input, or change schema.py.")
+
     typed = []
     for name, dtype in types.items():
+        if name in known.doubts:
+            raise wrong(None, name, known.doubts[name], len(frame))
         try:
-            new, lost = convert(frame[name], dtype, comma)
+            new, lost = convert(frame[name], dtype, known.comma, known.moments.get(name))
         except (ValueError, pl.exceptions.PolarsError) as error:
-            raise _wrong(source, None, name, str(error).splitlines()[0], len(frame)) from None
+            raise wrong(None, name, str(error).splitlines()[0], len(frame)) from None
         if lost.any():
             row = lost.arg_true()[0]
-            raise _wrong(source, row, name, _not_of_type(frame[name][row], dtype, comma), lost.sum())
+            raise wrong(row, name, _not_of_type(frame[name][row], dtype, known.comma), lost.sum())
         typed.append(new.alias(name))
     rows = pl.DataFrame(typed)
     try:
@@ -71,14 +86,7 @@ def check(frame: pl.DataFrame, source: object) -> pl.DataFrame:
         row, count = _where(error, rows)
         where = error.schema.name if error.schema.name in COLUMNS and error.schema is not SCHEMA else None
         value = None if row is None or where is None else rows[where][row]
-        raise _wrong(source, row, where, _reason(error, value), count) from None
-
-
-def _wrong(source: object, row: int | None, column: str | None, reason: str, count: int) -> ValueRangeError:
-    """Return the error that names the place of the first wrong value."""
-    row_at = "" if row is None else f", row {row + 1}"
-    place = f"{source}{row_at}{'' if column is None else f', column {short(column)}'}"
-    return ValueRangeError(f"{place}: {reason} ({count} wrong in all). Correct the input, or change schema.py.")
+        raise wrong(row, where, _reason(error, value), count) from None
 
 
 def _shown(value: object) -> str:

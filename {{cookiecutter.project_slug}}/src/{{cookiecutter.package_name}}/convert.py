@@ -1,7 +1,9 @@
 """Give a column the type that the schema asks for, if there is one way to read all of its values."""
 
+from collections.abc import Iterable, Mapping
 from datetime import time
-from itertools import product
+from itertools import permutations, product
+from typing import NamedTuple
 
 import polars as pl
 
@@ -26,18 +28,56 @@ NUMBERS = {
 }
 
 
+class Forms(NamedTuple):
+    """How the texts of a file are to be read, which only all of them together tell."""
+
+    comma: str = ""  # what commas in numbers are: one of `CERTAIN`, else ""
+    moments: Mapping[str, str] = {}  # the form of each column of dates or times
+    doubts: Mapping[str, str] = {}  # why a column of dates can be read in two ways
+    sure: bool = True  # more rows of the file would change nothing
+
+
+def forms(frames: Iterable[pl.DataFrame], types: Mapping[str, pl.DataType]) -> Forms:
+    """Return how the texts of a file are to be read, from the frames that it consists of."""
+    uses, moments, sure = set[str](), dict[str, _Moments](), True
+    for frame in frames:
+        numbers = [frame[name] for name, dtype in types.items() if dtype.is_numeric() and name in frame.columns]
+        uses |= _uses(numbers)
+        sure &= not any(column.str.contains(",").any() for column in numbers if column.dtype == pl.String)
+        for name, dtype in types.items():
+            if dtype.is_temporal() and dtype != pl.Duration and frame.schema.get(name) == pl.String:
+                text = present(frame[name])
+                if name not in moments and text.count():
+                    moments[name] = _Moments(text, dtype)
+                if name in moments:
+                    moments[name].see(text)
+    sure &= all(len(each.unread) < 2 for each in moments.values())
+    best = {name: each.best() for name, each in moments.items()}
+    found = {name: form for name, (form, _) in best.items()}
+    doubts = {name: doubt for name, (_, doubt) in best.items() if doubt}
+    return Forms(uses.pop() if len(uses) == 1 else "", found, doubts, sure)
+
+
 def commas(columns: list[pl.Series]) -> str:
     """Return what commas are in columns of numbers, as far as these are text: one of `CERTAIN`, else ""."""
+    uses = _uses(columns)
+    return uses.pop() if len(uses) == 1 else ""
+
+
+def _uses(columns: list[pl.Series]) -> set[str]:
+    """Return which of `CERTAIN` the commas of some numbers are."""
     texts = [present(column).drop_nulls() for column in columns if column.dtype == pl.String]
     odd = [text.filter(text.cast(pl.Float64, strict=False).is_null()) for text in texts]
-    found = [use for use, form in CERTAIN.items() if any(text.str.contains(form).any() for text in odd)]
-    return found[0] if len(found) == 1 else ""
+    return {use for use, form in CERTAIN.items() if any(text.str.contains(form).any() for text in odd)}
 
 
-def convert(column: pl.Series, dtype: pl.DataType, comma: str = "") -> tuple[pl.Series, pl.Series]:
+def convert(
+    column: pl.Series, dtype: pl.DataType, comma: str = "", form: str | None = None
+) -> tuple[pl.Series, pl.Series]:
     """Return a column as `dtype`, and which of its values are lost by that (both of the column's length).
 
-    `comma` is what `commas` found. Raises ValueError, with the reason, if dates can be read in two ways.
+    `comma` is what `commas` found, `form` that of dates or times, if it is known. Raises ValueError, with the reason,
+    if dates can be read in two ways.
     """
     if column.dtype == dtype and not dtype.is_float():
         if dtype == pl.String and (nothing := column.is_in(NOTHING)).any():
@@ -51,7 +91,7 @@ def convert(column: pl.Series, dtype: pl.DataType, comma: str = "") -> tuple[pl.
         new = pl.repeat(None, len(column), dtype=dtype, eager=True)
     elif column.dtype == pl.String and dtype != pl.String:
         raw, column = column, present(column)
-        new = _read(column, dtype, comma)
+        new = _read(column, dtype, comma, form)
         if dtype.base_type() == pl.Enum:  # one of the values can be "none"
             new = raw.cast(dtype, strict=False).fill_null(new)
     else:
@@ -68,10 +108,16 @@ def present(text: pl.Series) -> pl.Series:
     return text.set(text.str.to_lowercase().is_in(MISSING), None)
 
 
-def _read(text: pl.Series, dtype: pl.DataType, comma: str) -> pl.Series:
+def _read(text: pl.Series, dtype: pl.DataType, comma: str, form: str | None) -> pl.Series:
     """Return text as another type; null where that cannot be told."""
     if dtype.is_temporal() and dtype != pl.Duration:
-        return _moments(text, dtype)
+        if form is None:
+            seen = _Moments(text, dtype)
+            seen.see(text)
+            form, doubt = seen.best()
+            if doubt:
+                raise ValueError(doubt)
+        return _moment(text, form, dtype)
     if dtype == pl.Boolean:
         return text.str.to_lowercase().replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
     if dtype.is_numeric() and comma:
@@ -86,29 +132,49 @@ def _read(text: pl.Series, dtype: pl.DataType, comma: str) -> pl.Series:
     return text.cast(dtype, strict=False)
 
 
-def _moments(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Return text as dates, times or both. Raises ValueError if its form leaves open which is the month."""
-    zones = ["%#z"] if getattr(dtype, "time_zone", None) else ["", "Z"]
-    moments = map("".join, product(DATES, " T", TIMES, zones))
-    forms = TIMES if dtype == pl.Time else [*moments] if zones == ["%#z"] else [*DATES, *moments]
-    some = text.drop_nulls()[:100]
-    forms = forms if some.str.contains(BEGIN).any() else []  # most text is ruled out by this, which is quick
-    unread = {form: _moment(some, form, dtype).null_count() for form in forms}
-    if min(unread.values(), default=len(some)) == len(some):
-        return pl.repeat(None, len(text), dtype=dtype, eager=True)
-    found = [_moment(text, form, dtype) for form in forms if unread[form] == min(unread.values())]
-    least = min(each.null_count() for each in found)
-    found = [each for each in found if each.null_count() == least]
-    for other in found[1:]:
-        differs = other.ne_missing(found[0])
-        if differs.any() and least == text.null_count():
-            row = differs.arg_true()[0]
-            raise ValueError(f"{text[row]!r} can be {found[0][row]} or {other[row]}; write it as the one that is meant")
-    return found[0]
+class _Moments:
+    """The forms that the dates or times of a column can have."""
+
+    def __init__(self, text: pl.Series, dtype: pl.DataType) -> None:
+        """Find the forms in which the most of the first values can be read."""
+        zones = ["%#z"] if getattr(dtype, "time_zone", None) else ["", "Z"]
+        moments = map("".join, product(DATES, " T", TIMES, zones))
+        forms = TIMES if dtype == pl.Time else [*moments] if zones == ["%#z"] else [*DATES, *moments]
+        some = text.drop_nulls()[:100]
+        forms = forms if some.str.contains(BEGIN).any() else []  # most text is ruled out by this, which is quick
+        unread = {form: _moment(some, form, dtype).null_count() for form in forms}
+        least = min(unread.values(), default=len(some))
+        self.dtype, self.missing = dtype, 0
+        self.unread = {form: 0 for form, count in unread.items() if count == least < len(some)}  # values, so far
+        self.doubts = dict[tuple[str, str], str]()  # a value that two forms read differently
+
+    def see(self, text: pl.Series) -> None:
+        """Count the values that each form does not read."""
+        if len(self.unread) < 2:
+            return
+        self.missing += text.null_count()
+        found = {form: _moment(text, form, self.dtype) for form in self.unread}
+        for form, moments in found.items():
+            self.unread[form] += moments.null_count()
+        for (first, one), (second, other) in permutations(found.items(), 2):
+            if (first, second) not in self.doubts and (differs := one.ne_missing(other)).any():
+                row = differs.arg_true()[0]
+                self.doubts[first, second] = f"{text[row]!r} can be {one[row]} or {other[row]}"
+
+    def best(self) -> tuple[str, str]:
+        """Return the form that reads the most, "" if none reads any, and why not if two read all, differently."""
+        least = min(self.unread.values(), default=0)
+        first, *others = [form for form, count in self.unread.items() if count == least] or [""]
+        for other in others if least == self.missing else []:
+            if doubt := self.doubts.get((first, other)):
+                return first, f"{doubt}; write it as the one that is meant"
+        return first, ""
 
 
 def _moment(text: pl.Series, form: str, dtype: pl.DataType) -> pl.Series:
-    """Return text in one form as dates, times or both; null where it has another one."""
+    """Return text in one form as dates, times or both; null where it has another one, or where there is no form."""
+    if not form:
+        return pl.repeat(None, len(text), dtype=dtype, eager=True)
     if dtype == pl.Time:
         return text.str.to_time(form, strict=False)
     moment = text.str.to_datetime(form, strict=False)

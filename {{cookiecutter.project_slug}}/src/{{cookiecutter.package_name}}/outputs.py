@@ -8,10 +8,10 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from .errors import OutputError
@@ -74,8 +74,21 @@ def published(reports: Path) -> float:
     return (reports / CURRENT).lstat().st_mtime
 
 
-def publish(files: dict[Path, bytes], reports: Path) -> None:
-    """Make files the results, all in one step. Raises OutputError.
+@contextmanager
+def draft(reports: Path) -> Iterator[Path]:
+    """Make a folder for results that are too large for the memory; what is still in it at the end goes."""
+    with _refused(reports):
+        (reports / RUNS).mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(suffix=".partial", dir=reports / RUNS))
+    try:
+        with _refused(reports):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(files: Mapping[Path, bytes | Path], reports: Path) -> None:
+    """Make files the results, all in one step. A file is its content, or one in a `draft`. Raises OutputError.
 
     The step is to rename `CURRENT`; the files are links by way of it. Where there are no links, it is a file that names
     the folder. What cannot be a link is copied after the step.
@@ -84,7 +97,7 @@ def publish(files: dict[Path, bytes], reports: Path) -> None:
     before = current(reports)
     links = _can_link(reports)
     with _refused(reports):
-        older = {names[path]: path.read_bytes() for path in files if before == reports and path.is_file()}
+        older = {names[path]: path for path in files if before == reports and path.is_file()}
     if older:
         before = _folder(older, reports)
         _point(reports, before, links)
@@ -96,7 +109,7 @@ def publish(files: dict[Path, bytes], reports: Path) -> None:
     _point(reports, folder, links)
     for path in files.keys() - linked:
         with _refused(path, f"the new results are complete in {folder}"):
-            _put(path, partial(_write, files[path]))
+            _put(path, partial(shutil.copyfile, folder / names[path]))
     with suppress(OSError):
         for other in {*(reports / RUNS).iterdir()} - {folder, before}:
             shutil.rmtree(other, ignore_errors=True)
@@ -132,25 +145,38 @@ def _outside(folder: Path) -> tuple[str, str]:
     return disk, os.path.normpath(f"{place}/{os.path.relpath(real, here)}")
 
 
-def _folder(files: dict[Path, bytes], reports: Path) -> Path:
+def _folder(files: Mapping[Path, bytes | Path], reports: Path) -> Path:
     """Return a folder that has these files, called after what is in it. Raises OutputError."""
-    parts = sorted((name.as_posix(), sha256(data).hexdigest()) for name, data in files.items())
-    made = reports / RUNS / sha256(repr(parts).encode()).hexdigest()[:16]
+    with _refused(reports):
+        parts = {name: _digest(data) for name, data in files.items()}
+    made = reports / RUNS / sha256(repr(sorted(parts.items())).encode()).hexdigest()[:16]
     if made.exists():
         with suppress(OSError):
-            if all((made / name).read_bytes() == data for name, data in files.items()):
+            if all(_digest(made / name) == digest for name, digest in parts.items()):
                 return made
         made = made.with_name(secrets.token_hex(8))  # somebody has changed that one
     begun = made.with_suffix(".partial")
     try:
         for name, data in files.items():
             with _refused(reports / name):
-                _write(data, begun / name)
+                if isinstance(data, Path) and data.is_relative_to(reports / RUNS):  # a draft, which may be large
+                    (begun / name).parent.mkdir(parents=True, exist_ok=True)
+                    data.replace(begun / name)
+                else:
+                    _write(data, begun / name)
         with _refused(reports):
             begun.rename(made)
     finally:
         shutil.rmtree(begun, ignore_errors=True)
     return made
+
+
+def _digest(data: bytes | Path) -> str:
+    """Return the SHA-256 of a content, or of a file."""
+    if isinstance(data, bytes):
+        return sha256(data).hexdigest()
+    with data.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _link(path: Path, target: Path) -> None:
@@ -182,8 +208,11 @@ def _put(path: Path, make: Callable[[Path], object]) -> None:
         made.unlink(missing_ok=True)
 
 
-def write(files: dict[Path, bytes]) -> None:
-    """Write every file next to its place, then move all into place. Raises OutputError, and leaves no partial file."""
+def write(files: Mapping[Path, bytes | Path]) -> None:
+    """Write every file next to its place, then move all into place. Raises OutputError, and leaves no partial file.
+
+    A file is its content, or another file with it.
+    """
     partials: dict[Path, Path] = {}
     try:
         for target, data in files.items():
@@ -200,13 +229,13 @@ def write(files: dict[Path, bytes]) -> None:
             begun.unlink(missing_ok=True)
 
 
-def _write(data: bytes, path: Path, like: Path | None = None) -> None:
+def _write(data: bytes | Path, path: Path, like: Path | None = None) -> None:
     """Write a file so that it is on the disk, with the permissions of another one if that exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with path.open("wb") as file, io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as source:
         if like and like.exists():
             shutil.copymode(like, path)  # only its owner may read .env
-        file.write(data)
+        shutil.copyfileobj(source, file, 1_000_000)
         file.flush()
         os.fsync(file.fileno())
 

@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from . import schema
+from .data import Seen
+from .model import Answered
 from .outputs import content
 from .schema import FEATURES, TARGET
 from .table import CLASSES, COVERED, MOMENTS, NUMBERS, TYPES, is_text, label, unit
@@ -82,7 +84,9 @@ def headline(metrics: dict) -> dict[str, str]:
     if folds := metrics.get("cross_validation"):
         low, high, count = min(folds["scores"]), max(folds["scores"]), len(folds["scores"])
         found[f"mean of {count}-fold cross-validation, {shown(low)} to {shown(high)}"] = shown(folds["mean"])
-    return found | {"training rows": number(metrics["rows"]["train"]), "test rows": number(metrics["rows"]["test"])}
+    rows = metrics["rows"]
+    some = f", of which the model learned from {number(rows['learned'])}" if "learned" in rows else ""
+    return found | {f"training rows{some}": number(rows["train"]), "test rows": number(rows["test"])}
 
 
 def colours(target: pl.Series) -> dict[str, str]:
@@ -314,20 +318,23 @@ def figures(rows: pl.DataFrame, truth: pl.Series, answers: pl.DataFrame, metrics
     return found | {"importance": importance(metrics), "distributions": distributions(rows, order)}
 
 
-def quality(rows: pl.DataFrame) -> list[dict[str, str]]:
-    """Return what each column of the schema holds, in words and numbers that people read."""
+def quality(rows: pl.DataFrame, seen: Seen) -> list[dict[str, str]]:
+    """Return what each column of the schema holds, in words and numbers that people read.
+
+    `seen` is about all rows; the others can be some of them.
+    """
     table = []
     for name, dtype in TYPES.items():
-        column, known = rows[name], rows[name].drop_nulls()
+        known, (missing, low, high) = rows[name].drop_nulls(), seen.columns[name]
         other = "number" if dtype.is_numeric() else "text"
         row: dict[str, object] = {
             "label": label(name),
             "kind": "whole number" if dtype.is_integer() else KINDS.get(dtype.base_type(), other),
             "use": "target" if name == TARGET else "feature" if name in FEATURES else "not used",
-            "missing": f"{column.null_count() / len(column):.1%}" if column.has_nulls() else "",
+            "missing": f"{missing / seen.known:.1%}" if missing else "",
         }
         if dtype.is_numeric() or dtype.is_temporal():
-            row |= {"smallest": known.min(), "median": known.median(), "largest": known.max()}
+            row |= {"smallest": low, "median": known.median(), "largest": high}
         elif len(known):
             most = known.mode().sort()[0]
             share = f"{(known == most).mean():.0%}"
@@ -336,13 +343,15 @@ def quality(rows: pl.DataFrame) -> list[dict[str, str]]:
     return table
 
 
-def files(rows: pl.DataFrame, truth: pl.Series, answers: pl.DataFrame, metrics: dict, record: dict) -> dict[str, bytes]:
+def files(judged: Answered, seen: Seen, metrics: dict, record: dict) -> dict[str, bytes]:
     """Return each file of the report by its name, the same bytes for the same data: the page, figures and JSON.
 
-    `truth` and `answers` are the target of the test rows and what `model.predict` says about them.
+    `judged` has the rows to draw, with answers, and `seen` what is known about all rows.
     """
+    rows, truth = pl.concat([judged.train_rows, judged.test_rows]), judged.test_rows[TARGET]
+    drawn = figures(rows, truth, judged.answers, metrics)
     save = partial(Figure.savefig, format="svg", dpi=130, metadata={"Date": None})
-    images = {name: content(partial(save, figure)) for name, figure in figures(rows, truth, answers, metrics).items()}
+    images = {name: content(partial(save, figure)) for name, figure in drawn.items()}
     environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = number
     best = next(iter(metrics["importance"]))
@@ -357,8 +366,11 @@ def files(rows: pl.DataFrame, truth: pl.Series, answers: pl.DataFrame, metrics: 
         figures={name: b64encode(image).decode() for name, image in images.items()},
         classes=classes[:LISTED],
         more=len(classes[LISTED:]),
-        quality=quality(rows),
-        left_out=sum(source["rows"] for source in record["inputs"]) - rows.height,
+        quality=quality(rows, seen),
+        left_out=seen.rows - seen.known,
+        some=rows.height if rows.height < seen.known else None,
+        inputs=record["inputs"][:LISTED],
+        more_inputs=len(record["inputs"][LISTED:]),
         others=list(dict.fromkeys(name for source in record["inputs"] for name in source["columns_left_out"])),
         record=record,
     )

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -70,6 +72,18 @@ def allowed_hosts() -> list[str]:
     """
     named = re.split(r"[\s,]+", os.environ.get("ALLOWED_HOSTS", ""))
     return ["localhost", "127.0.0.1", *(name.partition(":")[0] for name in named if name)]
+
+
+@cache
+def memory() -> int:
+    """Return how many bytes this container may use, or this machine has, if that is less."""
+    found = [4 * 1024**3]  # where nobody says
+    with suppress(AttributeError, OSError, ValueError):  # Windows
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of both versions of cgroups
+        with suppress(OSError, ValueError):  # ValueError: it is "max"
+            found.append(int(Path("/sys/fs/cgroup", name).read_text()))
+    return min(found)
 
 
 def _dotenv() -> dict[str, str]:

@@ -1,0 +1,65 @@
+"""Tables larger than the memory, by the commands of docs/scale.md."""
+
+import json
+import re
+
+import pytest
+import shown
+from stack import Stack, project
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+FEWER = {"range(20)": "range(6)"}  # 3 million rows: read as a whole, they took 730 MB
+
+
+@pytest.fixture(scope="module")
+def made(bake, tmp_path_factory):
+    """Return a project with the page's table; its model has few trees, as these take most of the time."""
+    stack = project(bake, tmp_path_factory.mktemp("scale"))
+    model = stack.path / "src" / stack.package / "model.py"
+    model.write_text(re.sub(r'"n_estimators": \d+', '"n_estimators": 5', model.read_text()))
+    shown.run(stack.shell, page(stack), "docker compose run --rm --entrypoint python test", FEWER)
+    yield stack
+    stack.remove()
+
+
+def page(stack: Stack) -> str:
+    """Return the text of the page."""
+    return (stack.path / "docs/scale.md").read_text()
+
+
+def limit(stack: Stack, memory: str) -> None:
+    """Set MEMORY in .env."""
+    env = stack.path / ".env"
+    env.write_text(re.sub("(?m)^MEMORY=.*$", f"MEMORY={memory}", env.read_text()))
+
+
+def test_memory_bounds_a_run_and_changes_nothing_before_the_training(made) -> None:
+    limit(made, "4g")
+    assert "Good: 3000000 rows in 6 files." in shown.run(made.shell, page(made), "docker compose run --rm process check")
+    found = {}
+    for memory in ("4g", "400m"):
+        limit(made, memory)
+        said = shown.run(made.shell, page(made), "docker compose run --rm process run")
+        metrics = json.loads((made.path / "reports/metrics.json").read_text())
+        code = "import polars as pl; rows = pl.scan_parquet('reports/tables/predictions.parquet'); "
+        code += "print(rows.drop('predicted', 'probability').collect().hash_rows().sum())"
+        tested = made.compose("run", "--rm", "--entrypoint", "python", "process", "-c", code).split()[-1]
+        found[memory] = said, metrics, tested
+    (said, many, tested), (_, few, also_tested) = found["400m"], found["4g"]
+    assert re.search(r"Note: The model learns from \d+ of 2250000 training rows", said), said
+    assert (many["rows"]["train"], many["rows"]["test"]) == (few["rows"]["train"], few["rows"]["test"])
+    assert many["rows"]["learned"] < 2_250_000
+    assert tested == also_tested
+    assert many["baseline_accuracy"] == few["baseline_accuracy"]
+    assert many["accuracy"] == pytest.approx(few["accuracy"], abs=0.01)
+
+
+def test_a_broken_part_is_named_and_the_last_results_stay(made) -> None:
+    limit(made, "400m")
+    before = (made.path / "reports/report.html").read_bytes()
+    with (made.path / "data/large/05.csv").open("a") as file:
+        file.write("Dodo,Dream,40,18,190,4000,male,2008\n")
+    said = made.compose("run", "--rm", "process", "run", "--input", "data/large", code=5)
+    assert "Error: data/large/05.csv, row 500001, column species: 'Dodo' is not one of: Adelie, " in said
+    assert (made.path / "reports/report.html").read_bytes() == before
