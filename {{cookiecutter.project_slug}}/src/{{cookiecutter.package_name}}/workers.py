@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .settings import memory
 
@@ -30,7 +30,7 @@ class Alone:
         """Keep whom to tell."""
         self.tell = tell
 
-    def each[In, Out](self, function: Callable[[In], Out], parts: Sequence[In]) -> Iterator[Out]:
+    def each(self, function: Callable[[Any], Any], parts: Sequence) -> Iterator[Any]:
         """Yield what a function returns for each part, in their order."""
         for done, part in enumerate(parts, 1):
             yield function(part)
@@ -44,12 +44,12 @@ class Alone:
             used = (resident - shared) * os.sysconf("SC_PAGE_SIZE")
         return max(0, int(0.8 * (memory() - used - PART)))
 
-    def train[In](
+    def train(
         self,
         trees: "XGBModel",
         kinds: list[str],
-        parts: Sequence[In],
-        numbers: Callable[[In], tuple["np.ndarray", "np.ndarray"]],
+        parts: Sequence,
+        numbers: Callable[[Any], tuple["np.ndarray", "np.ndarray"]],
     ) -> "Booster":
         """Return trees that are trained on what `numbers` returns for each part: features and target.
 
