@@ -18,7 +18,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from . import __version__
-from .errors import PipelineError, listed, short
+from .errors import PipelineError, listed, short, shown
 from .settings import Settings, load, require_current_packages
 
 # The commands import the rest themselves, so that help and refused settings need not wait for large packages.
@@ -113,7 +113,7 @@ def take_steps(settings: Settings) -> None:
             versions["xgboost"] = xgboost.__version__  # its package has more than one name
             record = {  # what it takes to repeat this run
                 "inputs": table.sources,
-                "settings": settings.model_dump(mode="json"),
+                "settings": settings.model_dump(mode="json") | {"input": settings.input and shown(settings.input)},
                 "versions": {"python": platform.python_version(), __package__: __version__, **versions},
             }
             made = report.files(judged, total, metrics, record)

@@ -19,7 +19,7 @@ from . import data, made_up, outputs, schema
 from .check import require
 from .columns import Column, decide
 from .env_file import entries, read
-from .errors import ChangedError, EmptyError, OutputError, SettingError, listed, short
+from .errors import ChangedError, EmptyError, OutputError, SettingError, listed, short, shown
 from .settings import Settings
 from .table import COLUMNS, TYPES, is_text, label
 
@@ -79,13 +79,13 @@ def adopt(source: str, target: str, task: str | None, ignored: list[str], settin
     rows = pl.concat(frames, how="diagonal_relaxed")
     del frames, table  # they would take memory a second time
     if rows.is_empty():
-        raise EmptyError(f"{short(source)} has no rows. Choose an input that has some.")
+        raise EmptyError(f"{short(shown(source))} has no rows. Choose an input that has some.")
     columns, task = decide(rows, target, task, ignored)
     del rows
     used = {name: column for name, column in columns.items() if not column.left_out}
     for name, column in used.items():
         _keep(name, column)
-    stem = "a query" if data.QUERY.match(source) else Path(source).stem
+    stem = "a query" if data.QUERY.match(source) else Path(shown(source)).stem
     begin = re.sub(r"\W+", "-", stem)[:40].strip("-").lower() or "rows"
     names = (f"{begin}{number}.csv" for number in ("", *range(2, 99)))
     sample = next(name for name in names if not (HERE / "sample" / name).exists())

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,11 +16,12 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from . import schema
+from . import remote, schema
 from .check import check
 from .convert import Forms, forms
-from .errors import EmptyError, InputError, PipelineError, listed, short
-from .formats import BYTES, ENDINGS, NAMES, VALUES, Piece, Table, pieces, read_piece, version
+from .errors import EmptyError, InputError, PipelineError, listed, short, shown
+from .formats import BYTES, ENDINGS, NAMES, VALUES, Piece, Table, pieces, read_piece
+from .remote import Remote
 from .settings import Settings, memory
 from .table import CLASSES, TYPES
 from .workers import ALONE
@@ -104,7 +105,7 @@ def read(source: str | Path | None = None, settings: Settings | None = None) -> 
     table = examine(source, settings, keep=memory() / 2)
     if any(part.kept is None for part in table.parts):
         remedy = "Run the pipeline on it, which needs it in parts only; or read one of its files"
-        raise InputError(f"{source} does not fit the memory as a whole. {remedy}.")
+        raise InputError(f"{short(shown(source))} does not fit the memory as a whole. {remedy}.")
     return pl.concat([part.rows() for part in table.parts]), table.sources
 
 
@@ -136,7 +137,7 @@ def examine(
     else:
         table = _examine_files(_parts(_files(source)), each, keep)
     if not table.total.rows:
-        raise EmptyError(f"{source} has no rows. Choose an input that has some.")
+        raise EmptyError(f"{short(shown(source))} has no rows. Choose an input that has some.")
     return table
 
 
@@ -181,8 +182,8 @@ def _source(path: str, sha256: str, rows: int, others: Iterable[str]) -> dict[st
 def _tell(notes: Iterable[tuple[str, str]]) -> None:
     """Log notes, each once, with the names of the files that it is about."""
     files = defaultdict[str, list[str]](list)
-    for note, shown in dict.fromkeys(notes):
-        files[note].append(shown)
+    for note, file in dict.fromkeys(notes):
+        files[note].append(file)
     for note, names in files.items():
         log.warning("%s: %s.", listed(names, 80), note)
 
@@ -194,7 +195,7 @@ def _parts(files: list[Piece]) -> list[Part]:
         try:
             divided = pieces(file)
         except OSError as error:
-            _refuse(error, file.path)
+            _refuse(error, Path(file.shown))
         if len(divided) == 1 and file.weight <= room:
             parts[-1].pieces += divided
             room -= file.weight
@@ -282,7 +283,7 @@ def _read(piece: Piece, types: dict[str, pl.DataType] = TYPES) -> Table:
     try:
         return read_piece(piece, types)
     except OSError as error:
-        _refuse(error, piece.path)
+        _refuse(error, Path(piece.shown))
 
 
 def _checked(piece: Piece, table: Table | None = None, known: Forms | None = None) -> pl.DataFrame:
@@ -304,25 +305,48 @@ def _summary(rows: pl.DataFrame) -> Seen:
 
 
 def _files(source: str | Path | None) -> list[Piece]:
-    """Return the file, or the files below a folder in the order of their names. Raises InputError.
+    """Return the file, or the files below a folder in the order of their names. Raises InputError or SettingError.
 
     What is left out is logged, with the reason.
     """
-    path, files = Path(source or SAMPLE), list[Piece]()
-    for file in _paths(path):
-        shown = f"packaged sample {file.name}" if file == SAMPLE else short(file.as_posix(), 150)
-        # folders such as year=2007 are a column
-        folders = [part.split("=", 1) for part in file.relative_to(path).parts[:-1] if "=" in part]
-        added = {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in folders}
+    if remote.is_remote(str(source)):
+        return [_file(file, file.name, path.split("/"), file.size) for file, path in _far(str(source)).items()]
+    files, path = list[Piece](), Path(source or SAMPLE)
+    for file in _near(path):
         try:
-            files.append(Piece(file, shown, added, version(file)))
+            status = file.stat()
         except OSError as error:
             _refuse(error, file)
+        name = f"packaged sample {file.name}" if file == SAMPLE else file.as_posix()
+        files.append(_file(file, name, file.relative_to(path).parts, status.st_size, status.st_mtime))
     return files
 
 
-def _paths(path: Path) -> list[Path]:
-    """Return the paths of these files."""
+def _file(file: Path | Remote, name: str, inside: Sequence[str], size: int, changed: float = 0) -> Piece:
+    """Return a file that has a path inside the input."""
+    # folders such as year=2007 are a column
+    folders = [part.split("=", 1) for part in inside[:-1] if "=" in part]
+    added = {key: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for key, value in folders}
+    return Piece(file, short(name, 150), added, size, changed)
+
+
+def _far(address: str) -> dict[Remote, str]:
+    """Return the files of an address, each with its path below it."""
+    name = shown(address).rstrip("/")
+    inside = {file: file.name.removeprefix(name).lstrip("/") for file in remote.find(address)}
+    hidden = [file for file, path in inside.items() if re.search(r"(^|/)[._]", path)]  # such as Spark's _SUCCESS
+    others = [file for file in inside if file not in hidden and not NAMES.search(file.name)]
+    tables = sorted({*inside} - {*hidden, *others})
+    if not tables:
+        problem = "does not end in" if "" in inside.values() else "has no file that ends in"
+        raise InputError(f"{short(name, 150)} {problem} {ENDINGS}. Convert the data, or choose another input.")
+    _tell_left_out("hidden", [inside[file] for file in hidden])
+    _tell_left_out("no table", [inside[file] for file in others])
+    return {file: inside[file] for file in tables}
+
+
+def _near(path: Path) -> list[Path]:
+    """Return the files of a path."""
     _require_visible(path)
     if not path.is_dir():
         if not (path.is_file() and NAMES.search(path.name)):
@@ -342,13 +366,17 @@ def _paths(path: Path) -> list[Path]:
             _require_visible(file)
             (found if NAMES.search(file.name) and file.is_file() else others).append(file)
     for reason, files in {"hidden": hidden, "no table": others}.items():
-        if files:
-            log.warning("Left out, as %s: %s.", reason, listed([file.relative_to(path).as_posix() for file in files]))
+        _tell_left_out(reason, [file.relative_to(path).as_posix() for file in files])
     if not found:
         raise InputError(
             f"{short(path)} has no file that ends in {ENDINGS}. Convert the data, or choose another input."
         )
     return found
+
+
+def _tell_left_out(reason: str, names: list[str]) -> None:
+    if names:
+        log.warning("Left out, as %s: %s.", reason, listed(names))
 
 
 def _require_visible(path: Path) -> None:

@@ -1,5 +1,6 @@
 """What can go wrong with the data, the settings or the disk: each kind has a class and an exit code of its own."""
 
+import re
 from collections.abc import Collection
 
 
@@ -24,6 +25,11 @@ def short(value: object, length: int = 60) -> str:
         text = f"{text[: length * 2 // 3]} ... {text[-length // 3 + 5 :]}"
     # a byte of a name that is not UTF-8 is \udcNN in Python
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("\\udc", "\\x")
+
+
+def shown(source: object) -> str:
+    """Return an input as messages and records show it: an address on the web without what can be a secret."""
+    return re.sub(r"(?is)^(https?://)(?:[^/?#]*@)?([^?#]*).*", r"\1\2", str(source))
 
 
 def listed(values: Collection[object], length: int = 30) -> str:

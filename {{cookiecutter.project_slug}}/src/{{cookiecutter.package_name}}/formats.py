@@ -23,6 +23,7 @@ from fastexcel import FastExcelError
 from .check import BY_ROW, require
 from .convert import NOTHING, Forms
 from .errors import EmptyError, InputError, short
+from .remote import Remote, read
 from .settings import memory
 
 NAMES = re.compile(r"(?i)\.((parquet)|(xlsx|xlsm|xlsb|xls|ods)|((jsonl|ndjson)|csv|tsv)(\.gz|\.bz2|\.xz)?)$")
@@ -45,10 +46,11 @@ BYTES, VALUES = 16_000_000, 2_000_000  # of a piece of CSV, of a piece of Parque
 class Piece:
     """What is read at one time: a file, or a part of a large one."""
 
-    path: Path
+    file: Path | Remote
     shown: str  # its name in messages
     added: Mapping[str, str | None]  # columns that the names of its folders give
-    version: tuple[float, int]  # time of its last change, and bytes
+    size: int  # bytes of the file
+    changed: float = 0  # when it last was, if it is on this machine
     start: int = 0  # of a part: the first of its bytes in CSV, of its rows in Parquet
     stop: int = 0  # where the next part starts; 0: this is a whole file
     sha256: str = ""  # of the file
@@ -60,8 +62,8 @@ class Piece:
     @property
     def weight(self) -> int:
         """About how many bytes of memory it takes to read it."""
-        _, size = self.version
-        return size if self.path.suffix.lower() in (".csv", ".tsv") else 5 * size  # others are compressed
+        plain = self.file.name.lower().endswith((".csv", ".tsv"))  # others are compressed
+        return self.size * (1 if plain else 5)
 
     @property
     def whole(self) -> bool:
@@ -76,22 +78,24 @@ class Piece:
 
     def content(self) -> bytes:
         """Return its bytes. Raises InputError if the file has changed, and OSError."""
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            content = self.head + file.read(self.stop - self.start if self.stop else -1)
+        return self.head + self.block(self.start, self.stop or self.size)
+
+    def block(self, start: int, stop: int) -> bytes:
+        """Return some bytes of its file. Raises InputError if that has changed, and OSError."""
+        if isinstance(self.file, Remote):
+            return read(self.file, start, stop)
+        with self.file.open("rb") as file:
+            file.seek(start)
+            content = file.read(stop - start)
         self.require_unchanged()
         return content
 
     def require_unchanged(self) -> None:
-        """Raise InputError if the file is another one than at the start of the run, and OSError if it is not there."""
-        if version(self.path) != self.version:
-            raise InputError(f"{self.shown} has changed while it was read. Run again, once it is complete.")
-
-
-def version(path: Path) -> tuple[float, int]:
-    """Return the time of a file's last change, and how many bytes it has. Raises OSError."""
-    status = path.stat()
-    return status.st_mtime, status.st_size
+        """Raise InputError if a file of this machine is another one than it was, and OSError if it is not there."""
+        if isinstance(self.file, Path):
+            now = self.file.stat()
+            if (now.st_size, now.st_mtime) != (self.size, self.changed):
+                raise InputError(f"{self.shown} has changed while it was read. Run again, once it is complete.")
 
 
 class Table(NamedTuple):
@@ -106,22 +110,22 @@ class Table(NamedTuple):
 
 def pieces(file: Piece) -> list[Piece]:
     """Return a file as the pieces in which it is read: one, unless it is large and can be divided. Raises OSError."""
-    name, (_, size) = NAMES.search(file.path.name), file.version
+    name = NAMES.search(file.file.name)
     assert name  # others are not asked for
     if not BY_ROW:
         return [file]
-    if name[2]:
+    if name[2] and isinstance(file.file, Path):
         try:
-            table = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+            table = pl.scan_parquet(file.file, glob=False, hive_partitioning=False)
             rows, step = table.select(pl.len()).collect().item(), VALUES // (len(table.collect_schema()) or 1) or 1
         except pl.exceptions.PolarsError:  # reading it says what is wrong
             return [file]
         if rows <= step:
             return [file]
-        with file.path.open("rb") as opened:
+        with file.file.open("rb") as opened:
             digest = file_digest(opened, "sha256").hexdigest()
         return [replace(file, start=at, stop=min(at + step, rows), sha256=digest) for at in range(0, rows, step)]
-    if not name[4] or name[5] or name[6] or size <= BYTES:
+    if not name[4] or name[5] or name[6] or file.size <= BYTES:
         return [file]
     return _cut(file)
 
@@ -129,22 +133,20 @@ def pieces(file: Piece) -> list[Piece]:
 def _cut(file: Piece) -> list[Piece]:
     """Return a file of CSV in pieces that end where a line does, or whole if it is not plain UTF-8. Raises OSError."""
     found, digest, rest, at, line, head = list[Piece](), sha256(), b"", 0, 0, b""
-    with file.path.open("rb") as opened:
-        while block := opened.read(BYTES):
-            digest.update(block)
-            rest += block
-            if not head:
-                head = _head(rest)
-                if not head or rest.startswith((*MARKS, *COMPRESSED)) or b"\0" in rest[:1000]:
-                    return [file]
-            if len(rest) > 4 * BYTES:  # a quote that is never closed
-                return [file]
-            if end := _end(rest):
-                found.append(replace(file, start=at, stop=at + end, head=head if at else b"", line=line))
-                line += rest.count(b"\n", 0, end) - (0 if at else head.count(b"\n"))
-                at, rest = at + end, rest[end:]
-    if rest.strip():
-        found.append(replace(file, start=at, stop=at + len(rest), head=head if at else b"", line=line))
+    for start in range(0, file.size, BYTES):
+        block = file.block(start, min(start + BYTES, file.size))
+        digest.update(block)
+        rest += block
+        head = head or _head(rest)
+        if not head or rest.startswith((*MARKS, *COMPRESSED)) or b"\0" in rest[:1000]:
+            return [file]
+        if len(rest) > 4 * BYTES:  # a quote that is never closed
+            return [file]
+        end = _end(rest) if start + BYTES < file.size else len(rest)
+        if rest[:end].strip():
+            found.append(replace(file, start=at, stop=at + end, head=head if at else b"", line=line))
+            line += rest.count(b"\n", 0, end) - (0 if at else head.count(b"\n"))
+            at, rest = at + end, rest[end:]
     return [replace(each, sha256=digest.hexdigest()) for each in found] if len(found) > 1 else [file]
 
 
@@ -174,7 +176,7 @@ def read_piece(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
     `types` are those of the schema's columns, which are then the only ones; empty: all columns are wanted. Raises
     InputError, EmptyError, ColumnError or OSError.
     """
-    name, shown, others = NAMES.search(piece.path.name), piece.shown, list[str]()
+    name, shown, others = NAMES.search(piece.file.name), piece.shown, list[str]()
     assert name  # others are not asked for
     if name[2] and not piece.whole:
         return _read_part(piece, types)
@@ -206,7 +208,7 @@ def read_piece(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
 def _read_part(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
     """Return some rows of a file of Parquet."""
     try:
-        table = _with_folders(pl.scan_parquet(piece.path, glob=False, hive_partitioning=False), piece)
+        table = _with_folders(pl.scan_parquet(piece.file, glob=False, hive_partitioning=False), piece)
         names = table.collect_schema().names()
         wanted = table.select(require(names, piece.shown, types))
         frame = wanted.slice(piece.start, piece.stop - piece.start).collect()
