@@ -165,13 +165,41 @@ def secrets_are_fresh(baked: Baked) -> Problems:
     """Every secret in .env is long and random; none has a value in .env.example."""
     example, own = env_settings(baked.text(".env.example")), env_settings(baked.text(".env"))
     for name in own:
-        if name.endswith(("_TOKEN", "_PASSWORD")):
+        if name.endswith(("_TOKEN", "_PASSWORD")) and name not in STORAGE:
             if example[name]:
                 yield f".env.example has a value for {name}"
             if not re.fullmatch(r"[0-9a-zA-Z]{32,}", own[name]):
                 yield f".env has a weak {name}"
     if (baked.path / ".env").stat().st_mode & 0o077:
         yield ".env can be read by others"
+
+
+STORAGE = {  # keys for inputs on other machines, and settings that go with them
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "STORAGE_CA_FILE",
+}
+READERS = {"compose.yaml": {"lab", "process", "adopt"}, "production/compose.yaml": {"schedule", "process"}}
+
+
+def storage_keys_are_given_to_readers(baked: Baked) -> Problems:
+    """The services that read the input have all keys for it, the others have none, and .env.example has no value."""
+    for file, readers in READERS.items():
+        for service, body in parsed(baked.files[file])["services"].items():
+            has = STORAGE & {*(body.get("environment") or ())}
+            if has != (STORAGE if service in readers else set()):
+                yield f"{file} gives {service} {', '.join(sorted(has)) or 'no key'} for the input"
+        example = env_settings(baked.text(file.replace("compose.yaml", ".env.example")))
+        for name in sorted(STORAGE):
+            if example.get(name) != "":
+                yield f"{file.replace('compose.yaml', '.env.example')} has {example.get(name)!r} for {name}"
 
 
 def loopback_only(baked: Baked) -> Problems:
@@ -239,7 +267,7 @@ def hardened(baked: Baked) -> Problems:
 def production_is_safe(baked: Baked) -> Problems:
     """On a server, only the proxy is published, services are confined, and settings are documented."""
     text, example = baked.text("production/compose.yaml"), env_settings(baked.text("production/.env.example"))
-    used = set(VARIABLE.findall(text))
+    used = set(VARIABLE.findall(text)) | STORAGE
     for name in sorted(used ^ set(example) - {"COMPOSE_PROJECT_NAME"}):
         yield f"{name} is in only one of production/compose.yaml and production/.env.example"
     for name, default in re.findall(r"\$\{(\w+):?-([^$}]+)\}", text):
@@ -523,6 +551,7 @@ CHECKS: list[Callable[[Baked], Problems]] = [
     each_file,
     settings_documented,
     secrets_are_fresh,
+    storage_keys_are_given_to_readers,
     loopback_only,
     confined,
     hardened,

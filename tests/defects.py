@@ -35,6 +35,12 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("a weak token", "docker/setup.py", "token_hex(24)", "token_hex(4)"),
         Defect("a .env for all to read", "docker/setup.py", "0o600", "0o644"),
     ],
+    "storage_keys_are_given_to_readers": [
+        Defect("keys for the tests", "compose.yaml", "{<<: *environment, HOME", "{<<: [*environment, *storage], HOME"),
+        Defect("no key for a run at night", "production/compose.yaml", "{<<: [*timed, *storage]}", "*timed"),
+        Defect("a key that does not arrive", "compose.yaml", "AWS_SESSION_TOKEN, ", ""),
+        Defect("a key for everybody", ".env.example", "#AWS_ACCESS_KEY_ID=", "#AWS_ACCESS_KEY_ID=mine"),
+    ],
     "loopback_only": [
         Defect("a port on every interface", "compose.yaml", '"${BIND_ADDRESS:-127.0.0.1}:${', '"0.0.0.0:${'),
         Defect("ports open by default", ".env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),

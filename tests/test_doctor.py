@@ -243,6 +243,16 @@ FILES = {
         lambda made: write(made, HOST_GID="4321"),
         ".env: it says HOST_UID={uid} and HOST_GID=4321. -> In .env, set HOST_UID={uid} and HOST_GID={gid}. `docker",
     ),
+    "an input out of reach": Trouble(
+        lambda made: write(made, PIPELINE_INPUT="https://example.com/a.csv"),
+        "input: PIPELINE_INPUT is on another machine, and OUTBOUND lets only JupyterLab reach those."
+        " -> In .env, set OUTBOUND=true, then run `docker compose down`.",
+    ),
+    "an input without its key": Trouble(
+        lambda made: write(made, PIPELINE_INPUT="s3://bucket/folder", OUTBOUND="true"),
+        "input: .env has no AWS_ACCESS_KEY_ID and no AWS_SECRET_ACCESS_KEY, so PIPELINE_INPUT can only be one that is"
+        " public. -> In .env, set what its owner gave you.",
+    ),
     "too much memory": Trouble(
         lambda made: write(made, MEMORY="9999g"),
         "cores, memory and disk: Docker has {memory:.1f} GB of memory; the lab needs 2 GB, and MEMORY is 9999g."

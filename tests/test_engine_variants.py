@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import shutil
 import time
 
@@ -32,6 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def stack(request, bake, engine, tmp_path_factory):
     """Build and start one variant, as its README says."""
     made = project(bake, tmp_path_factory.mktemp("project"), **request.param)
+    with (made.path / ".env").open("a") as env:
+        env.write(f"AWS_SECRET_ACCESS_KEY={secrets.token_hex(24)}\n")
     PROVED.append((request.param, made.proved))
     if image := made.base_images().get("LAB_IMAGE"):  # the public ones name their maintainer
         facts = made.shell(f"docker image inspect {image} || echo maintainer: it will be pulled")
@@ -133,6 +136,7 @@ def look(stack: Stack, services: set[str], script: str) -> dict[str, str]:
 
 KNOWN = {  # secret: who knows it
     "JUPYTER_TOKEN": {"lab"},
+    "AWS_SECRET_ACCESS_KEY": {"lab", "process"},
     "POSTGRES_PASSWORD": {"lab", "process", "test", "dashboard", "db"},
     "MLFLOW_DATABASE_PASSWORD": {"mlflow", "db"},
 }

@@ -163,10 +163,10 @@ def test_setup_completes_an_older_dotenv_and_keeps_its_values(bake) -> None:
     baked = bake(project_name="Setup")
     env = baked.path / ".env"
     before = env.read_text()
-    env.write_text("JUPYTER_TOKEN=\nJUPYTER_PORT=9000\nMINE=kept")
+    env.write_text("JUPYTER_TOKEN=\nJUPYTER_PORT=9000\nMINE=kept\nAWS_SESSION_TOKEN=")
     subprocess.run([sys.executable, "docker/setup.py"], cwd=baked.path, check=True, capture_output=True)
     after = env.read_text()
-    assert re.match(r"JUPYTER_TOKEN=[0-9a-f]{48}\nJUPYTER_PORT=9000\nMINE=kept\n", after)
+    assert re.match(r"JUPYTER_TOKEN=[0-9a-f]{48}\nJUPYTER_PORT=9000\nMINE=kept\nAWS_SESSION_TOKEN=\n", after)
     assert after.count("JUPYTER_PORT=") == after.count("JUPYTER_TOKEN=") == 1
     assert "PIPELINE_SEED=0\n" in after
     assert before != after

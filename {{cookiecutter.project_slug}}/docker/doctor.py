@@ -42,6 +42,11 @@ CHOWN = ""
 #% endif
 LABEL = "com.docker.compose.project.working_dir"  # of a container: the folder with its compose.yaml
 FROM = rf"{LABEL}=([^,]*)"
+KEYS = {  # of inputs on other machines
+    "s3": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    "gs": ["GOOGLE_SERVICE_ACCOUNT_KEY"],
+    "az": ["AZURE_STORAGE_ACCOUNT_NAME"],
+}
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
@@ -86,7 +91,7 @@ def _env() -> Findings:
     for entry in SETUP["entries"]("" if INSIDE else TEXT):  # inside, variables of the host are not set
         if entry.dollar:
             yield f"line {entry.line}: Compose changes or drops a $ in the value.", "Put the value into single quotes."
-    empty = [name for name, value in KNOWN.items() if name.endswith(("_TOKEN", "_PASSWORD")) and not value]
+    empty = SETUP["empty"](KNOWN)
     if lacking := [name for name in SETTINGS if name not in KNOWN or name in empty]:
         yield f"it has no value for {', '.join(lacking)}.", f"{RUN_SETUP} adds what is missing and keeps the rest."
     mode, usual = ((FOLDER / name).stat().st_mode & 0o777 for name in (".env", "compose.yaml"))
@@ -99,6 +104,16 @@ def _env() -> Findings:
         yield f"it says {now}.", f"In .env, set {ids}. {CHOWN}"
     if not INSIDE and ask(SHOW["Docker Compose"])[0] and ask("compose config --quiet")[1]:  # which can show a secret
         yield "Compose refuses it or compose.yaml.", "`docker compose config --quiet` shows why. Correct what it names."
+
+
+def _input() -> Findings:
+    kind = SETTINGS["PIPELINE_INPUT"].partition("://")[0]
+    if kind in ("s3", "gs", "az", "https") and SETTINGS["OUTBOUND"] != "true":
+        wrong = "PIPELINE_INPUT is on another machine, and OUTBOUND lets only JupyterLab reach those."
+        yield wrong, "In .env, set OUTBOUND=true, then run `docker compose down`."
+    if lacking := [name for name in KEYS.get(kind, []) if not KNOWN.get(name)]:
+        wrong = f".env has no {' and no '.join(lacking)}, so PIPELINE_INPUT can only be one that is public."
+        yield wrong, "In .env, set what its owner gave you."
 
 
 def _services() -> Findings:
@@ -186,6 +201,7 @@ INFO: dict = next(iter(rows("info")), SEEN)  # what the engine says of itself, o
 CHECKS = [
     ("Docker", not INSIDE, _docker),
     (".env", True, _env),
+    ("input", not FAULT[0], _input),
     ("ports and containers", not (INSIDE or FAULT[0]), _services),
     ("cores, memory and disk", bool(INFO), _machine),
     ("files", True, _files),

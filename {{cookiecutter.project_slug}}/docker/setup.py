@@ -27,6 +27,7 @@ ADDRESSES = [  # what can be opened: name, setting of its port, path
 PARSER = Path(__file__).resolve().parents[1] / "src/{{ cookiecutter.package_name }}/env_file.py"
 parser = runpy.run_path(str(PARSER))
 read, settings, changed, entries = map(parser.__getitem__, ("read", "settings", "changed", "entries"))
+GIVEN = parser["GIVEN"]
 TRANSLATED = sys.platform != "linux" or "linuxkit" in platform.release()  # ownership: macOS, Windows, Docker Desktop
 
 
@@ -39,6 +40,12 @@ def as_root(values: dict[str, str]) -> bool:
     """Say whether containers run as this machine's root; the root of a rootless engine's containers is you."""
     ids = Path("/proc/self/uid_map")
     return values["HOST_UID"] == "0" and ids.exists() and ids.read_text().split()[1] == "0"
+
+
+def empty(values: dict[str, str]) -> list[str]:
+    """Return the secrets that have no value and that setup can invent."""
+    names = [name for name, value in values.items() if not value and not name.startswith(GIVEN)]
+    return [name for name in names if name.endswith(("_TOKEN", "_PASSWORD"))]
 
 
 def busy(port: int) -> bool:
@@ -86,8 +93,8 @@ def write_env(folder: Path, *, rootless: bool = False, alone: bool = False) -> d
     for entry in entries(example):
         if entry.value is not None and entry.name not in known:
             text += (end if text[-1] != "\n" else "") + entry.text + end
-    empty = [name for name, value in settings(text).items() if name.endswith(("_TOKEN", "_PASSWORD")) and not value]
-    text = changed(text, {name: secrets.token_hex(24) for name in empty})  # safe in a URL, a shell and Compose
+    random = {name: secrets.token_hex(24) for name in empty(settings(text))}  # safe in a URL, a shell and Compose
+    text = changed(text, random)
     new = [each for name in ("data", "models", "reports") if not os.path.lexists(each := folder / name)]
     for each in new:
         each.mkdir()

@@ -14,6 +14,7 @@ from {{ cookiecutter.package_name }}.settings import Settings
 
 SATURDAY = datetime(2026, 8, 1, 12, 1).astimezone()
 EXAMPLE = "IMAGE=\nVERSION=\nPREVIOUS=\nDOMAIN=localhost\nBIND_ADDRESS=127.0.0.1\n\n# The login\nLOGIN_PASSWORD=\n"
+EXAMPLE += "AWS_SECRET_ACCESS_KEY=\n"  # somebody else gives it
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_settings_are_written_once_with_secrets_that_can_be_renewed(tmp_path: Pa
     first = setup.write(tmp_path, given)
     assert {name: first[name] for name in given} == given
     assert (first["PREVIOUS"], first["BIND_ADDRESS"]) == ("1.0", "0.0.0.0")
-    assert len(first["LOGIN_PASSWORD"]) == 48
+    assert (len(first["LOGIN_PASSWORD"]), first["AWS_SECRET_ACCESS_KEY"]) == (48, "")
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert "# The login\n" in (tmp_path / ".env").read_text()
     nothing = dict.fromkeys(given, "")
@@ -151,7 +152,7 @@ def test_settings_are_written_once_with_secrets_that_can_be_renewed(tmp_path: Pa
     assert renewed["LOGIN_PASSWORD"] != first["LOGIN_PASSWORD"]
     assert renewed | {"LOGIN_PASSWORD": ""} == first | {"LOGIN_PASSWORD": ""}
     before = (tmp_path / ".env").read_text()
-    for name in ("DOMAIN", "OTHER_PASSWORD"):
+    for name in ("DOMAIN", "OTHER_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
         with pytest.raises(ValueError, match=f"no secret {name}"):
             setup.write(tmp_path, nothing, [name])
     assert (tmp_path / ".env").read_text() == before

@@ -18,6 +18,7 @@ ENTRY = re.compile(
 REFERENCE = re.compile(r"(?a)\$(?:(\$)|([A-Za-z_]\w*)|\{(?:([A-Za-z_]\w*)(?:(:?[-+?]).*)?\})?)")
 ESCAPES = dict(zip('abfnrtv"\\$', [*'\a\b\f\n\r\t\v"\\', "$$"]))  # after \ in double quotes
 FOREIGN = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as `surrogateescape` decodes it
+GIVEN = ("AWS_", "AZURE_", "GOOGLE_")  # secrets that are given, so that setup invents none
 UTF_16 = re.compile("\0|\udcff\udcfe|\udcfe\udcff")
 
 

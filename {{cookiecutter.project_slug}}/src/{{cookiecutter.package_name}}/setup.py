@@ -7,10 +7,10 @@ import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from .env_file import changed, read, settings
+from .env_file import GIVEN, changed, read, settings
 
 SECRETS = ("_PASSWORD", "_TOKEN", "_KEY")  # the ends of their names
-GIVEN = ("IMAGE", "VERSION", "DOMAIN")
+TAKEN = ("IMAGE", "VERSION", "DOMAIN")
 
 
 def completed(text: str, given: Mapping[str, str], renew: Collection[str] = ()) -> str:
@@ -19,9 +19,10 @@ def completed(text: str, given: Mapping[str, str], renew: Collection[str] = ()) 
     Raises ValueError if the text cannot be read, or does not have what is to be renewed.
     """
     known = settings(text)
-    if missing := [name for name in renew if name not in known or not name.endswith(SECRETS)]:
+    own = {name for name in known if name.endswith(SECRETS) and not name.startswith(GIVEN)}
+    if missing := [name for name in renew if name not in own]:
         raise ValueError(f"it has no secret {missing[0]}")
-    new = {name for name, value in known.items() if name.endswith(SECRETS) and not value} | {*renew}
+    new = {name for name in own if not known[name]} | {*renew}
     random = {name: secrets.token_hex(24) for name in new}  # safe in a URL, a shell and Compose
     return changed(text, {name: value for name, value in given.items() if value} | random)
 
@@ -54,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="setup", description=__doc__)
     parser.add_argument("--new", metavar="SECRET", action="append", default=[], help="a secret to renew")
     try:
-        found = write(Path.cwd(), {name: os.environ.get(name, "") for name in GIVEN}, parser.parse_args().new)
+        found = write(Path.cwd(), {name: os.environ.get(name, "") for name in TAKEN}, parser.parse_args().new)
     except (OSError, ValueError) as error:
         sys.exit(f".env is unchanged: {getattr(error, 'strerror', None) or error}.")
     print(".env is ready. Next, run: docker compose up --wait")
