@@ -135,7 +135,7 @@ def examine(
         sources = [_source(str(source), digest, rows.height, others)]
         table = Input(parts, [_summary(part.kept) for part in parts], sources)
     else:
-        table = _examine_files(_parts(_files(source)), each, keep)
+        table = _examine_files(_parts(_files(source), each), each, keep)
     if not table.total.rows:
         raise EmptyError(f"{short(shown(source))} has no rows. Choose an input that has some.")
     return table
@@ -188,21 +188,28 @@ def _tell(notes: Iterable[tuple[str, str]]) -> None:
         log.warning("%s: %s.", listed(names, 80), note)
 
 
-def _parts(files: list[Piece]) -> list[Part]:
-    """Return files as parts: small ones together, large ones divided."""
+def _parts(files: list[Piece], each: Callable) -> list[Part]:
+    """Return files as parts: small ones together, large ones divided. Raises InputError."""
+    large = [file for file in files if file.size > BYTES]  # to divide them is to read them
+    divided = dict(zip(large, each(_divided, large), strict=True))
     parts, room = list[Part](), -1  # bytes, in the last one
     for file in files:
-        try:
-            divided = pieces(file)
-        except OSError as error:
-            _refuse(error, Path(file.shown))
-        if len(divided) == 1 and file.weight <= room:
-            parts[-1].pieces += divided
+        found = divided.get(file) or _divided(file)
+        if len(found) == 1 and file.weight <= room:
+            parts[-1].pieces += found
             room -= file.weight
         else:
-            parts += [Part([piece]) for piece in divided]
-            room = BYTES - file.weight if len(divided) == 1 else -1
+            parts += [Part([piece]) for piece in found]
+            room = BYTES - file.weight if len(found) == 1 else -1
     return parts
+
+
+def _divided(file: Piece) -> list[Piece]:
+    """Return a file as the pieces in which it is read. Raises InputError."""
+    try:
+        return pieces(file)
+    except OSError as error:
+        _refuse(error, Path(file.shown))
 
 
 def _examine_files(parts: list[Part], each: Callable, keep: float) -> Input:

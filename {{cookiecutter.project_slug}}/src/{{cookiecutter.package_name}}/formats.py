@@ -182,7 +182,7 @@ def read_piece(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
         return _read_part(piece, types)
     content = piece.content()
     digest = piece.sha256 or sha256(content).hexdigest()
-    content = _unpacked(content, shown)
+    content = _unpacked(content, shown, memory() // (8 if name[2] or name[3] else 3))
     for begin, problem in FOREIGN.items():
         if re.match(begin, content[:200], re.IGNORECASE) and not name[3]:
             raise InputError(f"{shown} {problem}.")
@@ -231,9 +231,8 @@ def _unreadable(piece: Piece, error: Exception) -> InputError:
     return InputError(f"{piece.shown} cannot be read{piece.place}: {reason}. Check that it is complete.")
 
 
-def _unpacked(content: bytes, shown: str) -> bytes:
-    """Return the content of a file, unpacked if it is compressed. Raises InputError."""
-    most = memory() // 3  # to read it takes that twice more
+def _unpacked(content: bytes, shown: str, most: int) -> bytes:
+    """Return the content of a file, unpacked if it is compressed. Raises InputError, also if it has more bytes."""
     try:
         for begin, unpack in COMPRESSED.items():
             if content.startswith(begin):
