@@ -10,6 +10,7 @@ from {{ cookiecutter.package_name }} import data, formats, workers
 from {{ cookiecutter.package_name }}.convert import forms
 from {{ cookiecutter.package_name }}.errors import InputError, ValueRangeError
 from {{ cookiecutter.package_name }}.schema import TARGET
+from {{ cookiecutter.package_name }}.settings import memory
 from {{ cookiecutter.package_name }}.table import COLUMNS
 
 if not formats.BY_ROW:
@@ -42,7 +43,7 @@ def test_a_run_in_parts_has_the_results_of_one_that_reads_whole_files(run, tmp_p
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
-def test_files_in_other_forms_are_cut_where_a_row_ends(tmp_path, sample, in_parts) -> None:
+def test_files_in_other_forms_are_cut_where_a_row_ends(tmp_path, monkeypatch, sample, in_parts) -> None:
     expected, odd = data.read()[0], pl.lit('a "word",\n\r\n"; and\tmore').alias("no such column")
     sample.with_columns(odd).write_csv(tmp_path / "quotes.csv")
     sample.select(odd, pl.all()).write_csv(tmp_path / "crlf.csv", line_terminator="\r\n", include_bom=True)
@@ -54,6 +55,8 @@ def test_files_in_other_forms_are_cut_where_a_row_ends(tmp_path, sample, in_part
         parts = data.examine(file).parts
         assert len(parts) > 3, file.name
         assert pl.concat([part.rows() for part in parts]).equals(expected), file.name
+    monkeypatch.setattr(data, "memory", memory)
+    assert data.read(tmp_path / "europe.csv")[0].equals(expected)
 
 
 def test_a_wrong_value_is_named_by_its_row_in_the_file(tmp_path, monkeypatch, sample, wrong, in_parts) -> None:

@@ -87,7 +87,7 @@ class Input:
     def total(self) -> Seen:
         """What is to be known about the rows of all parts."""
         columns = dict[str, tuple[int, Any, Any]]()
-        for name in TYPES:
+        for name in self.seen[0].columns:
             missing, lows, highs = zip(*(seen.columns[name] for seen in self.seen), strict=True)
             low, high = ([value for value in ends if value is not None] for ends in (lows, highs))
             columns[name] = (sum(missing), min(low, default=None), max(high, default=None))
@@ -117,8 +117,8 @@ def examine(
 ) -> Input:
     """Read and check an input, part by part, and return what is to be known about it. Raises what `read` raises.
 
-    `each` calls a function with each part, here or on other machines. `keep` is for how many
-    bytes rows are kept, so that they need not be read again.
+    `each` calls a function with each part, here or on other machines. `keep` is how many bytes of rows may stay in
+    memory, so that they need not be read again.
     """
     keep = memory() / 8 if keep is None else keep
     if _is_query(source):
@@ -214,12 +214,11 @@ def _divided(file: Piece) -> list[Piece]:
 
 def _examine_files(parts: list[Part], each: Callable, keep: float) -> Input:
     """Read and check files; see `examine`."""
-    seen, reads, divided = dict[Part, Seen](), dict[Piece, Read](), defaultdict[str, list[Part]](list)
+    seen, reads, divided = dict[Part, Seen](), dict[Piece, Read](), defaultdict[object, list[Part]](list)
     for part in _results(parts, each, seen, reads):
-        keep -= part.kept.estimated_size() if part.kept is not None else 0
-        part.kept = part.kept if keep >= 0 else None
+        keep = _hold(part, keep)
         if not part.pieces[0].whole:
-            divided[part.pieces[0].shown].append(part)
+            divided[part.pieces[0].file].append(part)
     for its_parts in divided.values():
         its_reads = [reads[part.pieces[0]] for part in its_parts]
         moments = {name: form for read in its_reads for name, form in read.forms.moments.items()}
@@ -229,17 +228,25 @@ def _examine_files(parts: list[Part], each: Callable, keep: float) -> Input:
         known = Forms(moments=moments) if agreed else forms((_read(part.pieces[0]).frame for part in its_parts), TYPES)
         for part in its_parts:
             part.pieces[0].forms = known
-        if not agreed:
-            for part in _results(its_parts, each, seen, reads):
-                part.kept = None
-    sources = dict[str, dict[str, Any]]()
+            if not agreed and part.kept is not None:
+                keep, part.kept = keep + part.kept.estimated_size(), None
+        for part in [] if agreed else _results(its_parts, each, seen, reads):
+            keep = _hold(part, keep)
+    sources = dict[object, dict[str, Any]]()
     notes = list[tuple[str, str]]()
     for piece, read in reads.items():
-        source = sources.setdefault(piece.shown, _source(piece.shown, read.sha256, 0, read.others))
+        source = sources.setdefault(piece.file, _source(piece.shown, read.sha256, 0, read.others))
         source["rows"] += read.rows
         notes += [(note, piece.shown) for note in read.notes]
     _tell(notes)
     return Input(parts, [seen[part] for part in parts], [*sources.values()])
+
+
+def _hold(part: Part, keep: float) -> float:
+    """Keep the rows of a part in memory, if they are no more than `keep` bytes; return how many may still stay."""
+    size = part.kept.estimated_size() if part.kept is not None else 0
+    part.kept = part.kept if size <= keep else None
+    return keep - size if part.kept is not None else keep
 
 
 def _results(parts: list[Part], each: Callable, seen: dict[Part, Seen], reads: dict[Piece, Read]) -> Iterator[Part]:
@@ -247,18 +254,18 @@ def _results(parts: list[Part], each: Callable, seen: dict[Part, Seen], reads: d
 
     An error that may come of how texts are read, which only the whole file tells, is left in `reads`.
     """
-    before, unsure = Counter[str](), set[str]()
+    before, unsure = Counter[object](), set[object]()
     for part, (summary, its_reads) in zip(parts, each(_examine, parts), strict=True):
         for piece, read in zip(part.pieces, its_reads, strict=False):  # an error is the last
             reads[piece] = read
-            if read.error and (piece.whole or piece.forms or (read.forms.sure and piece.shown not in unsure)):
+            if read.error and (piece.whole or piece.forms or (read.forms.sure and piece.file not in unsure)):
                 if not piece.whole:  # again, as it now can say which row of the file it is
-                    piece.forms, piece.before = read.forms, before[piece.shown]
+                    piece.forms, piece.before = read.forms, before[piece.file]
                     _checked(piece)
                 raise read.error
             if read.error:
-                unsure.add(piece.shown)
-            before[piece.shown] += read.rows
+                unsure.add(piece.file)
+            before[piece.file] += read.rows
         seen[part] = summary
         yield part
 

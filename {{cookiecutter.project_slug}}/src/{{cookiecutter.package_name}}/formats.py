@@ -118,7 +118,7 @@ def pieces(file: Piece) -> list[Piece]:
         try:
             table = pl.scan_parquet(file.file, glob=False, hive_partitioning=False)
             rows, step = table.select(pl.len()).collect().item(), VALUES // (len(table.collect_schema()) or 1) or 1
-        except pl.exceptions.PolarsError:  # reading it says what is wrong
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # reading it says what is wrong
             return [file]
         if rows <= step:
             return [file]
