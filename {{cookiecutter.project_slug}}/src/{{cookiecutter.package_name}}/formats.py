@@ -29,6 +29,7 @@ from .settings import memory
 NAMES = re.compile(r"(?i)\.((parquet)|(xlsx|xlsm|xlsb|xls|ods)|((jsonl|ndjson)|csv|tsv)(\.gz|\.bz2|\.xz)?)$")
 ENDINGS = ".csv, .parquet, .xlsx or .jsonl"  # the common ones, for messages
 COMPRESSED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, FastExcelError)  # what readers raise
 DAMAGED = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)  # what these raise
 FOREIGN = {  # how files begin that are called a table and are something else
     rb"\s*<(!doctype|html|\?xml)": "is a web page or XML. Download the data itself",
@@ -118,7 +119,7 @@ def pieces(file: Piece) -> list[Piece]:
         try:
             table = pl.scan_parquet(file.file, glob=False, hive_partitioning=False)
             rows, step = table.select(pl.len()).collect().item(), VALUES // (len(table.collect_schema()) or 1) or 1
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # reading it says what is wrong
+        except BROKEN:  # reading it says what is wrong
             return [file]
         if rows <= step:
             return [file]
@@ -199,7 +200,7 @@ def read_piece(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
         else:
             frame, notes, others = _read_csv(content, piece, types)
         frame = _with_folders(frame.lazy(), piece).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, FastExcelError) as error:
+    except BROKEN as error:
         raise _unreadable(piece, error) from None
     others = others or [name for name in frame.columns if types and name not in types]
     return Table(frame.select(require(frame.columns, shown, types)), shown, digest, notes, others)
@@ -212,7 +213,7 @@ def _read_part(piece: Piece, types: Mapping[str, pl.DataType]) -> Table:
         names = table.collect_schema().names()
         wanted = table.select(require(names, piece.shown, types))
         frame = wanted.slice(piece.start, piece.stop - piece.start).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except BROKEN as error:
         raise _unreadable(piece, error) from None
     piece.require_unchanged()
     return Table(frame, piece.shown, piece.sha256, [], [name for name in names if types and name not in types])

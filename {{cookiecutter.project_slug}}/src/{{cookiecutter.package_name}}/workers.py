@@ -5,13 +5,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .settings import memory
-
-if TYPE_CHECKING:
-    import numpy as np
-    from xgboost import Booster, XGBModel
 
 PART = 130_000_000  # bytes of memory that it takes to read and check a part, measured
 
@@ -46,14 +42,15 @@ class Alone:
 
     def train(
         self,
-        trees: "XGBModel",
+        trees: Any,
         kinds: list[str],
         parts: Sequence,
-        numbers: Callable[[Any], tuple["np.ndarray", "np.ndarray"]],
-    ) -> "Booster":
-        """Return trees that are trained on what `numbers` returns for each part: features and target.
+        numbers: Callable[[Any], tuple[Any, Any]],
+    ) -> Any:
+        """Return an `xgboost.Booster` with the parameters of `trees`, an `xgboost.XGBModel`.
 
-        `kinds` are XGBoost's types of the features.
+        It is trained on what `numbers` returns for each part: features (rows x places) and target (rows,). `kinds` are
+        XGBoost's types of the features.
         """
         from .batches import train  # only now, as most who read the input do not train
 
