@@ -251,9 +251,8 @@ def test_a_device_that_is_not_there_or_fails_is_said(run, copied, table, adopt, 
     program = copied("__main__")
     model = importlib.import_module("copied.model")
     monkeypatch.setattr(model, "device", lambda: "cuda:7")
-    monkeypatch.setattr(
-        model.XGBRegressor, "fit", Mock(side_effect=XGBoostError("[1:2:3] a.cu:16: out of memory\nat 0x7f"))
-    )
+    full = XGBoostError("[1:2:3] a.cu:16: out of memory\nat 0x7f")
+    monkeypatch.setattr(model.Alone, "train", Mock(side_effect=full))
     done = run("run", "--input", "mine.csv", program=program)
     assert (done.code, "cannot be trained on cuda:7: out of memory. To train" in done.err) == (2, True)
     assert files(Path()) == before

@@ -226,7 +226,7 @@ def learn(rows: Division, seed: int, workers: Alone = ALONE) -> Model:
     kinds = ["c" if name in levels else "q" for name, each in places.items() for _ in each]
     # the bytes of a row, measured: those of XGBoost, and while it takes the rows over, those of its numbers
     share = min(1.0, workers.room() / max(64 + 6 * len(kinds) + 12 * len(labels), 10 * len(kinds)) / rows.training)
-    if share * rows.training < LEAST:
+    if share * rows.training < min(LEAST, rows.training):
         raise MemoryError
     if share < 1:
         some = f"{round(share * rows.training)} of {rows.training}"
