@@ -299,6 +299,9 @@ def predict(model: Model, rows: pl.DataFrame) -> pl.DataFrame:
     That is the most likely class and its probability, 0 to 1; or a number, in the unit of the target, and the bounds
     that hold the truth as often as `COVERED` says.
     """
+    if rows.is_empty():  # of which XGBoost makes other shapes
+        kinds = [TYPES[TARGET], pl.Float32] if CLASSES else [pl.Float64] * 3
+        return pl.DataFrame(schema=dict(zip(ANSWER, kinds, strict=True)))
     matrix, _ = features(rows, model.levels)
     if CLASSES:
         chances = model.trees.predict_proba(matrix)
@@ -306,7 +309,8 @@ def predict(model: Model, rows: pl.DataFrame) -> pl.DataFrame:
         chances = chances[:, : len(labels)]  # two, also where the training rows had one class
         return pl.DataFrame([labels[chances.argmax(axis=1)], pl.Series(chances.max(axis=1))], schema=ANSWER)
     guess = model.trees.predict(matrix).astype(float)
-    return pl.DataFrame([guess, guess - model.margin, guess + model.margin], schema=ANSWER)
+    ends = guess - model.margin, guess + model.margin
+    return pl.DataFrame(dict(zip(ANSWER, (guess, *ends), strict=True)))
 
 
 @lru_cache
