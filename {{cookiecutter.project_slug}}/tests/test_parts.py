@@ -6,12 +6,11 @@ import re
 import polars as pl
 import pytest
 
-from {{ cookiecutter.package_name }} import data, formats, workers
+from {{ cookiecutter.package_name }} import data, formats, model, workers
 from {{ cookiecutter.package_name }}.convert import forms
 from {{ cookiecutter.package_name }}.errors import InputError, ValueRangeError
 from {{ cookiecutter.package_name }}.schema import TARGET
 from {{ cookiecutter.package_name }}.settings import memory
-from {{ cookiecutter.package_name }}.table import COLUMNS
 
 if not formats.BY_ROW:
     pytest.skip("rules about several rows need whole files", allow_module_level=True)
@@ -108,13 +107,11 @@ def test_all_parts_of_a_file_tell_how_its_texts_are_read() -> None:
     assert (found.comma, found.moments, found.doubts) == ("decimal", {"day": "%d/%m/%Y"}, {})
 
 
-def test_rows_without_a_target_are_left_out_of_each_part(run, tmp_path, sample, in_parts) -> None:
-    if not COLUMNS[TARGET].nullable:
-        pytest.skip("the schema asks for a target in each row")
-    some = pl.int_range(pl.len()) % 7 == 0
-    sample = sample.with_columns(pl.when(~some).then(TARGET).alias(TARGET))
-    sample.write_csv(tmp_path / "gaps.csv")
-    in_parts()
-    assert run("run", "--input", "gaps.csv").code == 0
-    rows = json.loads((tmp_path / "reports/metrics.json").read_text())["rows"]
-    assert rows["train"] + rows["test"] == sample[TARGET].count()
+def test_parts_are_divided_as_all_rows_are_and_rows_without_a_target_are_left_out() -> None:
+    rows = data.read()[0].with_columns(pl.when(pl.int_range(pl.len()) % 7 > 0).then(TARGET).alias(TARGET))
+    some = [data.of(part) for part in (rows[:30], rows[30:])]
+    table = data.Input([each.parts[0] for each in some], [each.seen[0] for each in some])
+    pairs = [share.rows() for share in model.divide(table, 0.25, 0).shares]
+    assert sum(train.height + test.height for train, test in pairs) == rows[TARGET].count()
+    for found, expected in zip(zip(*pairs, strict=True), model.split(rows, 0.25, 0), strict=True):
+        assert pl.concat(found).equals(expected)
