@@ -55,13 +55,17 @@ def forms(frames: Iterable[pl.DataFrame], types: Mapping[str, pl.DataType]) -> F
     best = {name: each.best() for name, each in moments.items()}
     found = {name: form for name, (form, _) in best.items()}
     doubts = {name: doubt for name, (_, doubt) in best.items() if doubt}
-    return Forms(uses.pop() if len(uses) == 1 else "", found, doubts, sure)
+    return Forms(_only(uses), found, doubts, sure)
 
 
 def commas(columns: list[pl.Series]) -> str:
     """Return what commas are in columns of numbers, as far as these are text: one of `CERTAIN`, else ""."""
-    uses = _uses(columns)
-    return uses.pop() if len(uses) == 1 else ""
+    return _only(_uses(columns))
+
+
+def _only(uses: set[str]) -> str:
+    """Return what commas are, if there is one answer, else ""."""
+    return next(iter(uses)) if len(uses) == 1 else ""
 
 
 def _uses(columns: list[pl.Series]) -> set[str]:

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -83,7 +84,7 @@ class Input:
     seen: list[Seen]  # of each part
     sources: list[dict] = field(default_factory=list)  # of each file or query, for the record of the run
 
-    @property
+    @cached_property
     def total(self) -> Seen:
         """What is to be known about the rows of all parts."""
         columns = dict[str, tuple[int, Any, Any]]()

@@ -148,7 +148,7 @@ def _get(remote: Remote, start: int, end: int) -> Any:
     """Return the answer that has a part of a file."""
     scheme, place, path = _parts(remote.name)
     options: dict[str, object] = {} if (start, end) == (0, remote.size) else {"range": (start, end)}
-    if remote.version.startswith('"'):  # else it is no ETag, or a weak one, which servers do not compare
+    if remote.version.startswith('"'):  # else it is not an ETag, or a weak one, which servers do not compare
         options["if_match"] = remote.version
     answer = obstore.get(_store(scheme, place + remote.secret), path, options=options)
     if (answer.meta["size"], _version(answer.meta)) != (remote.size, remote.version):
