@@ -284,8 +284,9 @@ def test_every_command_of_its_documents_works(stack) -> None:
     """Those that no test has run yet, in their order."""
     shutil.copy(stack.path / "src" / stack.package / "sample/penguins.csv", stack.path / "data/penguins.csv")
     document = shown.documents(stack.path)
-    on_server = (stack.path / "docs/production.md").read_text()  # test_engine_production.py runs these
-    commands = shown.commands(document.replace(on_server, ""))
+    for page in ("production", "scale"):  # test_engine_production.py and test_engine_scale.py run these
+        document = document.replace((stack.path / f"docs/{page}.md").read_text(), "")
+    commands = shown.commands(document)
     assert len(commands) > 5
     for command in commands:
         if command in shown.DONE or command.startswith(ELSEWHERE):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from hashlib import sha256
@@ -134,6 +135,19 @@ def test_a_disk_that_fills_up_leaves_the_last_results(tmp_path: Path, monkeypatc
     with pytest.raises(OutputError, match="no space left on device"):
         outputs.write({first: b"new", second: b"new"})
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"first": b"old", "second": b"old"}
+
+
+@pytest.mark.parametrize("write", [lambda folder: data.put(data.read()[0], folder, 2), data.joined], ids=["part", "all"])
+def test_a_disk_that_has_no_room_for_a_part_is_said(write, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OutputError, match="file too large"), outputs.draft(tmp_path) as folder:
+        data.put(data.read()[0], folder, 1)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            write(folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [*tmp_path.glob(".runs/*")] == []
 
 
 def test_a_second_run_at_the_same_time_is_refused(run, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def store(table: Table, input: Input = None) -> None:
     with outputs.alone(settings.reports), outputs.draft(settings.reports) as folder:
         found = data.examine(settings.input, settings)
         for number, part in enumerate(found.parts):
-            part.rows().write_parquet(folder / f"{number:08}.parquet")
+            data.put(part.rows(), folder, number)
         with database.storing({table: data.joined(folder)}, settings) as tables:
             outputs.write(tables)
     typer.echo(f"Stored {found.total.rows} rows. To use them: run --input 'SELECT * FROM {table}'")

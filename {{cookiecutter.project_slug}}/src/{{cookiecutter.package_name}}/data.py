@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -147,11 +148,29 @@ def of(rows: pl.DataFrame) -> Input:
     return Input([Part(kept=rows)], [_summary(rows)])
 
 
+def put(rows: pl.DataFrame, folder: Path, number: int) -> None:
+    """Write rows to a folder, as the part with this number of what `joined` makes one. Raises OSError."""
+    with _disk():
+        rows.write_parquet(folder / f"{number:08}.parquet")
+
+
 def joined(folder: Path, change: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows) -> Path:
-    """Return a new file with the rows of all Parquet files in a folder, changed if need be. Raises OSError."""
+    """Return a new file with the rows of all parts in a folder, changed if need be. Raises OSError."""
     file = folder / "joined"
-    change(pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False)).sink_parquet(file)
+    with _disk():
+        change(pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False)).sink_parquet(file)
     return file
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Give an OSError its number, which Polars has only in the text, and often in an error of another kind."""
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if not (system := re.search(r"\(os error (\d+)\)", str(error))):
+            raise
+        raise OSError(number := int(system[1]), os.strerror(number)) from None
 
 
 def tables(source: str | Path | None, settings: Settings | None = None) -> Iterator[Table]:

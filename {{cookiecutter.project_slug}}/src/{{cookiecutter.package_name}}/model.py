@@ -16,7 +16,7 @@ from sklearn import metrics
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 from xgboost.core import XGBoostError
 
-from .data import Input, Part, of
+from .data import Input, Part, of, put
 from .errors import ColumnError, EmptyError, SettingError, short
 from .schema import DERIVED, FEATURES, TARGET, TASK
 from .settings import memory
@@ -352,7 +352,7 @@ def judge(
     for number, (each, predictions) in enumerate(workers.each(partial(_answer, model, rows.most), rows.shares)):
         found.append(each)
         if folder:
-            predictions.write_parquet(folder / f"{number:08}.parquet")
+            put(predictions, folder, number)
     trained, tested, *frames = zip(*found, strict=True)
     measured, known, train_rows, test_rows, answers = map(pl.concat, frames)
     said: dict[str, Any] = {"rows": {"train": sum(trained), "test": sum(tested)}}
