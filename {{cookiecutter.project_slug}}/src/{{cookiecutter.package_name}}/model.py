@@ -30,6 +30,7 @@ LEVELS = 1000  # values of text that the model tells apart, at most; rarer ones 
 AT_ONCE = 1_000_000  # numbers to make from rows: more would take memory twice, fewer take time when rows are few
 FEW, FOLDS = 2000, 5  # with fewer rows, one split says little: cross-validation in so many parts says more
 LEAST = 8  # rows
+SMALL = 1_000_000  # numbers, up to which one thread trains faster than several, which wait for each other
 LARGEST = 1e38  # number, and -1e38 the lowest
 SHUFFLED, TRIES = 5000, 5  # test rows to measure importance on, at most; more change little
 COUNTED = 5_000_000  # rows, up to which each class is divided exactly; of more, each row is drawn
@@ -232,6 +233,8 @@ def learn(rows: Division, seed: int, workers: Alone = ALONE) -> Model:
         some = f"{round(share * rows.training)} of {rows.training}"
         log.warning("The model learns from %s training rows: more need more MEMORY, see docs/scale.md.", some)
     options = SETTINGS | {"device": device(), "random_state": seed}
+    if rows.training * len(kinds) < SMALL:
+        options["n_jobs"] = 1
     if CLASSES and len(labels) > 2:
         options |= {"objective": "multi:softprob", "num_class": len(labels)}
     trees = XGBClassifier(**options) if CLASSES else XGBRegressor(**options)
@@ -244,7 +247,7 @@ def learn(rows: Division, seed: int, workers: Alone = ALONE) -> Model:
         remedy = "To train it on the processor, set ACCELERATOR=cpu in .env."
         raise SettingError(f"The model cannot be trained on {trees.device}: {reason}. {remedy}") from None
     trees.load_model(booster.save_raw())
-    trees.set_params(device="cpu")  # predicts, so that answers are the same on every machine
+    trees.set_params(device="cpu", n_jobs=None)  # predicts, so that answers are the same on every machine
     return Model(trees, levels, labels, share)
 
 
