@@ -70,7 +70,8 @@ def load(driver: webdriver.Chrome, address: str, texts: tuple[str, ...]) -> None
 def _dropped(driver: webdriver.Chrome) -> bool:
     """Say whether Chromium gave up requests because the machine has another network than before."""
     driver.complaints += driver.get_log("browser")
-    return any("ERR_NETWORK_CHANGED" in entry["message"] for entry in driver.complaints)
+    said = [text(driver), *(entry["message"] for entry in driver.complaints)]  # in place of a page, or of what it asks
+    return any("ERR_NETWORK_CHANGED" in each for each in said)
 
 
 def text(driver: webdriver.Chrome) -> str:

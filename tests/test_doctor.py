@@ -173,7 +173,7 @@ def test_a_rootless_engine_wants_the_ids_of_its_root(made) -> None:
     found = doctor(made, **fake(made, edited(r'"SecurityOptions":\[', '&"name=rootless",')))
     assert found == [
         f".env: it says HOST_UID={uid} and HOST_GID={uid}. -> In .env, set HOST_UID=0 and HOST_GID=0. "
-        "`docker compose run --rm chown` gives the volumes to the ids in .env, and keeps what is in them."
+        "After `docker compose down`, `docker compose run --rm chown` gives the volumes' files to the ids in .env."
     ]
 
 

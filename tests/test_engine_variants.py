@@ -173,7 +173,7 @@ def test_a_service_reaches_only_what_it_uses(stack) -> None:
 
 
 def test_the_projects_own_tests_and_notebooks_pass(stack) -> None:
-    said = stack.compose("run", "--rm", "test")
+    said = shown.run(stack.shell, shown.documents(stack.path), "docker compose run --rm test")
     passed = re.search(r"^=+ (\d+) passed", said, re.MULTILINE)
     assert passed, said[-3000:]
     assert not re.search(r"\d+ (skipped|xfailed|failed|error)", said)

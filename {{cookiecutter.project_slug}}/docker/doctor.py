@@ -36,7 +36,7 @@ UID, GID = SETUP["owner"](FOLDER)
 if not INSIDE and not TRANSLATED and "{HOST_UID} {HOST_GID}".format(**SETTINGS) == f"{os.geteuid()} {os.getegid()}":
     UID, GID = os.geteuid(), os.getegid()  # .env names you
 #% if cookiecutter | own_volumes
-CHOWN = "`docker compose run --rm chown` gives the volumes to the ids in .env, and keeps what is in them."
+CHOWN = "After `docker compose down`, `docker compose run --rm chown` gives the volumes' files to the ids in .env."
 #% else
 CHOWN = ""
 #% endif

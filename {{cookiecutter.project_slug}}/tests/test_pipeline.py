@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_leaves_the_last_results(tmp_path: Path, monkeypatc
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"first": b"old", "second": b"old"}
 
 
-@pytest.mark.parametrize("write", [lambda folder: data.put(data.read()[0], folder, 2), data.joined], ids=["part", "all"])
+@pytest.mark.parametrize("write", [lambda folder: data.put(data.read()[0], folder, 2), data.joined])
 def test_a_disk_that_has_no_room_for_a_part_is_said(write, tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(OutputError, match="file too large"), outputs.draft(tmp_path) as folder:
