@@ -237,11 +237,11 @@ FILES = {
     ),
     "another user": Trouble(
         lambda made: write(made, HOST_UID=other(made)),
-        ".env: it says HOST_UID={other} and HOST_GID={gid}. -> In .env, set HOST_UID={uid} and HOST_GID={gid}. `docker",
+        ".env: it says HOST_UID={other} and HOST_GID={gid}. -> In .env, set HOST_UID={uid} and HOST_GID={gid}. After `docker",
     ),
     "another group": Trouble(
         lambda made: write(made, HOST_GID="4321"),
-        ".env: it says HOST_UID={uid} and HOST_GID=4321. -> In .env, set HOST_UID={uid} and HOST_GID={gid}. `docker",
+        ".env: it says HOST_UID={uid} and HOST_GID=4321. -> In .env, set HOST_UID={uid} and HOST_GID={gid}. After `docker",
     ),
     "an input out of reach": Trouble(
         lambda made: write(made, PIPELINE_INPUT="https://example.com/a.csv"),
