@@ -22,6 +22,8 @@ import websocket
 
 INSIDE = Path(__file__).with_name("inside")
 PORTS = itertools.count(secrets.randbelow(1500))  # none is given twice
+OWN_TESTS = "docker compose run --rm test"  # of a project, by its README
+ALIKE = ["test_parts.py", "test_production.py", "test_remote.py"]  # of these: only the Python and the table change them
 
 
 class Stack:
@@ -204,6 +206,11 @@ def project(bake, folder: Path, **answers: str) -> Stack:
     path = shutil.copytree(bake(**names, **answers).path, folder / names["project_slug"], copy_function=shutil.copy2)
     free_ports(path / ".env")
     return Stack(path)
+
+
+def own_tests(known: bool) -> str:
+    """Return what runs a project's own tests, where those that are alike are known to pass without them."""
+    return " ".join([OWN_TESTS, *(f"--ignore=tests/{name}" for name in ALIKE if known)])
 
 
 def bring_python_within_reach(made: Stack) -> None:

@@ -10,13 +10,11 @@ from pathlib import Path
 import browser
 import pytest
 import shown
-from stack import Stack, project
+from stack import OWN_TESTS, Stack, own_tests, project
 from template import CHOICES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-TEST = "docker compose run --rm test"
-COMMON = ["test_parts.py", "test_production.py", "test_remote.py"]  # of a project: no deploy changes them
 WITH = {"api": {"database": "postgres"}, "dashboard": {"tracking": "mlflow"}}  # each service once
 
 
@@ -31,10 +29,9 @@ def made(request, bake, tmp_path_factory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def own_tests(request) -> str:
-    """Return what runs the project's own tests: all in the first project, in others those that are not the same."""
-    first = request.node.callspec.params["made"] == CHOICES["deploy"][0]
-    return " ".join([TEST, *(f"--ignore=tests/{name}" for name in COMMON if not first)])
+def tests(request) -> str:
+    """Return what runs the project's own tests."""
+    return own_tests(request.node.callspec.params["made"] != CHOICES["deploy"][0])
 
 
 def write_table(path: Path) -> None:
@@ -54,7 +51,7 @@ def write_table(path: Path) -> None:
             writer.writerow([*row, f"{notes} {number}", ""])
 
 
-def test_a_table_of_another_country_and_a_number_to_predict(made, chromium, own_tests) -> None:
+def test_a_table_of_another_country_and_a_number_to_predict(made, chromium, tests) -> None:
     write_table(made.path / "data/houses.csv")
     changes = {"data/mine.csv": "data/houses.csv", "COLUMN": "'Preis (€)'"}
     said = shown.run(made.shell, (made.path / "README.md").read_text(), "docker compose run --rm adopt data", changes)
@@ -66,14 +63,14 @@ def test_a_table_of_another_country_and_a_number_to_predict(made, chromium, own_
     made.compose("run", "--rm", "process")
     metrics = json.loads((made.path / "reports/metrics.json").read_text())
     assert metrics["mean_absolute_error"] < metrics["baseline_mean_absolute_error"] / 2
-    made.shell(own_tests)  # they use the made-up rows, and run the notebook
+    made.shell(tests)  # they use the made-up rows, and run the notebook
     look_at_what_people_see(made, 300, "Fläche.m²", "Fläche m²")
 
 
-def test_the_page_about_it_can_be_followed_with_classes(made, chromium, own_tests) -> None:
+def test_the_page_about_it_can_be_followed_with_classes(made, chromium, tests) -> None:
     document = (made.path / "docs/your-own-table.md").read_text()
     for command in shown.commands(document):
-        shown.run(made.shell, document, command, {TEST: own_tests} if command == TEST else {})
+        shown.run(made.shell, document, command, {OWN_TESTS: tests} if command == OWN_TESTS else {})
     assert json.loads((made.path / "reports/metrics.json").read_text())["accuracy"] > 0.9
     look_at_what_people_see(made, 178, "proline", "Proline")
 

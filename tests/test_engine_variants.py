@@ -10,7 +10,7 @@ import proofs
 import pytest
 import shown
 from checks import pinned_on_linux, pins
-from stack import INSIDE, Stack, bring_python_within_reach, project
+from stack import INSIDE, OWN_TESTS, Stack, bring_python_within_reach, own_tests, project
 from summary import PROVED
 from template import CHOICES, LOCAL, SHAPING, covering, name, variants
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 ENVIRONMENT = (INSIDE / "environment.py").read_text()
 OPENED: set[str] = set()  # dev containers: most variants have the same one
+TESTED: set[str] = set()  # versions of Python
 CRASHED: set[tuple[str, ...]] = set()  # services: those of other variants have the same image
 
 
@@ -173,7 +174,10 @@ def test_a_service_reaches_only_what_it_uses(stack) -> None:
 
 
 def test_the_projects_own_tests_and_notebooks_pass(stack) -> None:
-    said = shown.run(stack.shell, shown.documents(stack.path), "docker compose run --rm test")
+    (python,) = re.findall(r"^requires-python = (.+)$", (stack.path / "pyproject.toml").read_text(), re.MULTILINE)
+    changes = {OWN_TESTS: own_tests(python in TESTED)}
+    TESTED.add(python)
+    said = shown.run(stack.shell, shown.documents(stack.path), OWN_TESTS, changes)
     passed = re.search(r"^=+ (\d+) passed", said, re.MULTILINE)
     assert passed, said[-3000:]
     assert not re.search(r"\d+ (skipped|xfailed|failed|error)", said)
