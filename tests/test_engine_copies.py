@@ -211,7 +211,7 @@ except errors.DatabaseError as error:
     print(error)"""
 
 
-def test_new_ids_leave_a_volume_that_one_command_mends(bake, tmp_path) -> None:
+def test_new_ids_leave_a_volume_that_two_commands_mend(bake, tmp_path) -> None:
     """As after a move to a rootless engine, or to a machine with another user."""
     made = project(bake, tmp_path, tracking="mlflow")
     env, old = made.path / ".env", made.settings["HOST_UID"]

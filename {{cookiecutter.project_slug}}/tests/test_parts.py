@@ -62,7 +62,7 @@ def test_a_wrong_value_is_named_by_its_row_in_the_file(tmp_path, monkeypatch, sa
     monkeypatch.chdir(tmp_path)
     in_parts(len(sample.write_csv()) // 2)
     last = pl.int_range(pl.len()) == sample.height - 1
-    for column, value, reason in (each for each in wrong if each[0] == wrong[0][0]):
+    for column, value, reason in wrong:
         sample.with_columns(pl.when(last).then(pl.lit(value)).otherwise(column).alias(column)).write_csv("spoilt.csv")
         with pytest.raises(ValueRangeError) as caught:
             data.examine("spoilt.csv")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 from hashlib import sha256
@@ -139,6 +138,7 @@ def test_a_disk_that_fills_up_leaves_the_last_results(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("write", [lambda folder: data.put(data.read()[0], folder, 2), data.joined])
 def test_a_disk_that_has_no_room_for_a_part_is_said(write, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(OutputError, match="file too large"), outputs.draft(tmp_path) as folder:
         data.put(data.read()[0], folder, 1)

@@ -170,7 +170,8 @@ def _disk() -> Iterator[None]:
     except (OSError, pl.exceptions.ComputeError) as error:
         if not (system := re.search(r"\(os error (\d+)\)", str(error))):
             raise
-        raise OSError(number := int(system[1]), os.strerror(number)) from None
+        number = int(system[1])
+        raise OSError(number, os.strerror(number)) from None
 
 
 def tables(source: str | Path | None, settings: Settings | None = None) -> Iterator[Table]:

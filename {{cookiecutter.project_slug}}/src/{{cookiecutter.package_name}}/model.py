@@ -232,9 +232,8 @@ def learn(rows: Division, seed: int, workers: Alone = ALONE) -> Model:
     if share < 1:
         some = f"{round(share * rows.training)} of {rows.training}"
         log.warning("The model learns from %s training rows: more need more MEMORY, see docs/scale.md.", some)
-    options = SETTINGS | {"device": device(), "random_state": seed}
-    if rows.training * len(kinds) < SMALL:
-        options["n_jobs"] = 1
+    threads = 1 if rows.training * len(kinds) < SMALL else None
+    options = SETTINGS | {"device": device(), "random_state": seed, "n_jobs": threads}
     if CLASSES and len(labels) > 2:
         options |= {"objective": "multi:softprob", "num_class": len(labels)}
     trees = XGBClassifier(**options) if CLASSES else XGBRegressor(**options)
