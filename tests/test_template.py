@@ -91,8 +91,8 @@ def test_a_file_is_valid_in_its_language_before_it_is_rendered(path: Path) -> No
     if suffix(path) == ".yaml":
         named, own = (set(re.findall(rf"(?<=[ \[])\{sign}([\w-]+)", source)) for sign in "*&")
         shared = "".join(f"x-{name}: &{name} {{}}\n" for name in sorted(named - own))  # anchors of other files
-        services = path.parent.name in LABELLED and path.name in ("compose.yaml", "production.yaml")
-        source = shared + "services:\n" * services + source
+        indented = re.match(r"(#.*\n|\n)* ", source)
+        source = shared + ("services:\n" if indented else "") + source
     PARSERS[suffix(path)](source)
 
 
