@@ -74,9 +74,15 @@ def leftovers(name: str, text: str) -> Problems:
 
 
 @cache
-def parsed(content: bytes) -> dict:
+def documents(content: bytes) -> list[dict]:
     """Return what a YAML file says; the same content is parsed once. Not to be changed by who gets it."""
-    return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return [*yaml.load_all(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))]
+
+
+def parsed(content: bytes) -> dict:
+    """Return what a YAML file says that has one document."""
+    (document,) = documents(content)
+    return document
 
 
 def syntax(name: str, text: str) -> Problems:
@@ -85,7 +91,7 @@ def syntax(name: str, text: str) -> Problems:
     parse: dict[str, Callable] = {
         ".py": ast.parse,
         ".toml": tomllib.loads,
-        ".yaml": lambda source: parsed(source.encode()),
+        ".yaml": lambda source: documents(source.encode()),
         ".json": json.loads,
         ".ipynb": lambda source: nbformat.validate(nbformat.reads(source, as_version=4)),
         ".env": env_settings,

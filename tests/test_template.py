@@ -72,7 +72,13 @@ def test_no_folder_name_is_conditional() -> None:
 
 
 LABELLED = {choice for labels in LABELS.values() if isinstance(labels, dict) for choice in labels}
-PARSERS = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": yaml.safe_load, ".ipynb": json.loads, ".json": json.loads}
+PARSERS = {
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": lambda source: [*yaml.safe_load_all(source)],
+    ".ipynb": json.loads,
+    ".json": json.loads,
+}
 
 
 def suffix(path: Path) -> str:
