@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Folders that are empty for some choices: the engine makes them for all
-SOMETIMES = (".github/workflows", ".github")
+# Folders that, or whose folders, are empty for some choices: the engine makes them for all
+SOMETIMES = (".github", "deploy")
 NOT_SEARCHED = (".env", "LICENSE", ".ipynb", ".png")  # other people's words, secrets, binaries; nor are the locks
 
 
@@ -76,9 +76,9 @@ def main(proofs: list[dict], project: Path) -> None:
     """Check, write .env and report; exit with one sentence if the project is not what was chosen."""
     if found := problems(proofs, project):
         sys.exit(f"Not generated. The template has a defect: {found[0]}. Please report it with your choices.")
-    for name in SOMETIMES:
+    for folder, _, _ in (each for name in SOMETIMES for each in os.walk(project / name, topdown=False)):
         with contextlib.suppress(OSError):  # it is not empty
-            (project / name).rmdir()
+            Path(folder).rmdir()
     # the very code that teammates run in a fresh clone
     setup = runpy.run_path(str(project / "docker" / "setup.py"))
     # only the engine knows what runs as whom, and whether a project in another folder has the name of this one
