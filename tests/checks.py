@@ -125,7 +125,7 @@ name_of = cache(Environment().from_string)
 
 
 def exact_files(baked: Baked) -> Problems:
-    """The project has the files that the template's names stand for, .env, and no others."""
+    """The project has the files that the template's names stand for, .env, and no others; nor has it empty folders."""
     expected = {".env"}
     for path in baked.template.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -136,6 +136,9 @@ def exact_files(baked: Baked) -> Problems:
         yield f"{name} is missing"
     for name in sorted(set(baked.files) - expected):
         yield f"{name} should not be there"
+    for folder in sorted({each for each in baked.path.rglob("*") if each.is_dir() and not any(each.iterdir())}):
+        if folder.name not in ("data", "models", "reports"):
+            yield f"{folder.relative_to(baked.path)} is empty"
 
 
 def each_file(baked: Baked) -> Problems:

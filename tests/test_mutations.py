@@ -50,7 +50,9 @@ def test_every_defect_names_what_catches_it() -> None:
 def test_a_file_too_many_or_too_few_is_caught(bake) -> None:
     baked = bake(project_name="Files")
     (baked.path / "Makefile").rename(baked.path / "surplus")
-    assert problems(baked)["exact_files"] == ["Makefile is missing", "surplus should not be there"]
+    (baked.path / "docs/more").mkdir()
+    found = problems(baked)["exact_files"]
+    assert found == ["Makefile is missing", "surplus should not be there", "docs/more is empty"]
 
 
 def test_a_fork_with_other_choices_bakes_good_projects(bake, fork) -> None:
