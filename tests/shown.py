@@ -19,7 +19,9 @@ LEFT_OUT: list[str] = []  # tests that were deselected or skipped
 MISSED: list[str] = []  # a sentence for each command that a complete run has not run
 
 SHELL_BLOCK = re.compile(r"^```sh\n(.+?)\n```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"`((?:docker|make|pre-commit|python3?|cookiecutter|cruft|git|\.venv/bin/\S+) (?!\|)[^`\n]+)`")
+COMMAND = re.compile(
+    r"`((?:docker|kubectl|make|pre-commit|python3?|cookiecutter|cruft|git|\.venv/bin/\S+) (?!\|)[^`\n]+)`"
+)
 
 
 def commands(markdown: str) -> list[str]:
