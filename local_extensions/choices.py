@@ -54,14 +54,14 @@ def fragments(answers: dict, *files: str) -> list[str]:
 def networks(answers: dict, service: str = "", *, production: bool = False) -> list[str]:
     """Return the networks of a service, or of all: what uses servers shares with them a network of its name.
 
-    Each choice's servers are used by a lab, which production lacks, and by the services before which they start; a test
-    is like process. In production, the proxy uses what it serves.
+    Each choice's servers are used by a lab, which production lacks, by the services before which they start, and by
+    those in `also`; a test is like process. In production, the proxy uses what it serves.
     """
     lab = [] if production else ["lab"]
     there = {*lab, "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
     found = dict[str, None]()
     for server in brought(answers, "service"):
-        for user in (*lab, *server["before"]):
+        for user in (*lab, *server["before"], *server.get("also", [])):
             if user in there and service in ("", user, server["name"]):
                 found[user] = None
     if production and service in ("", *served(answers)):

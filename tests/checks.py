@@ -195,7 +195,10 @@ STORAGE = {  # keys for inputs on other machines, and settings that go with them
     "AZURE_STORAGE_SAS_TOKEN",
     "STORAGE_CA_FILE",
 }
-READERS = {"compose.yaml": {"lab", "process", "adopt"}, "production/compose.yaml": {"schedule", "process"}}
+READERS = {
+    "compose.yaml": {"lab", "process", "adopt", "worker"},
+    "production/compose.yaml": {"schedule", "process", "worker"},
+}
 
 
 def storage_keys_are_given_to_readers(baked: Baked) -> Problems:

@@ -39,9 +39,16 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("keys for the tests", "compose.yaml", "{<<: *environment, HOME", "{<<: [*environment, *storage], HOME"),
         Defect("no key for a run at night", "production/compose.yaml", "{<<: [*timed, *storage]}", "*timed"),
         Defect("a key that does not arrive", "compose.yaml", "AWS_SESSION_TOKEN, ", ""),
+        Defect("no key for workers", "../templates/cluster/dask/compose.yaml", "[*runtime, *storage]", "*runtime"),
         Defect("a key for everybody", ".env.example", "#AWS_ACCESS_KEY_ID=", "#AWS_ACCESS_KEY_ID=mine"),
     ],
     "loopback_only": [
+        Defect(
+            "a scheduler for all",
+            "../templates/cluster/dask/compose.yaml",
+            '["${BIND_ADDRESS:-127.0.0.1}:${DASK',
+            '["${DASK',
+        ),
         Defect("a port on every interface", "compose.yaml", '"${BIND_ADDRESS:-127.0.0.1}:${', '"0.0.0.0:${'),
         Defect("ports open by default", ".env.example", "BIND_ADDRESS=127.0.0.1", "BIND_ADDRESS=0.0.0.0"),
         Defect(

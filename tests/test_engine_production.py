@@ -346,7 +346,7 @@ def test_a_new_secret_locks_out_the_old_one_and_loses_nothing(server, document) 
 @pytest.fixture
 def local(request, bake, tmp_path):
     """Return a server that has the images of this machine, in two versions that are the same; it does not run yet."""
-    made = project(bake, tmp_path, deploy=request.param)
+    made = project(bake, tmp_path, deploy=request.param, cluster="dask")
     made.compose("build", "process")
     image = f"{made.name}-process"
     server = Server(shutil.copytree(made.path / "production", tmp_path / "server"))
@@ -367,6 +367,8 @@ def local(request, bake, tmp_path):
     ("local", "text"), [("batch", "Which penguin is it?"), ("dashboard", "The last run")], indirect=["local"]
 )
 def test_people_see_the_results_in_a_browser(local, chromium, text) -> None:
+    """Of runs that the server's own workers compute."""
+    local.set(DASK_SCHEDULER_ADDRESS="tcp://scheduler:8786")
     local.compose("up", "--wait")
     wait(lambda: local.ask("/reports/")[0] == 200)
     address = f"localhost:{local.setting('HTTPS_PORT')}/"
@@ -378,6 +380,7 @@ def test_people_see_the_results_in_a_browser(local, chromium, text) -> None:
             # without the login, which the browser keeps: a script whose address has one would be loaded twice
             browser.load(page, f"https://{address}", (text,))
             assert browser.errors(page) == []
+            assert "Receive client connection" in local.compose("logs", "scheduler")
 
 
 @pytest.mark.parametrize("local", ["batch"], indirect=True)

@@ -50,14 +50,18 @@ class Watched:
         """
         if self.compose.poll() is not None:
             self.crashes += 1
-            assert self.log.read_text().count("panic: runtime error: invalid memory") == self.crashes, self.log.read_text()
+            assert self.log.read_text().count("panic: runtime error: invalid memory") == self.crashes, (
+                self.log.read_text()
+            )
             self.start()
         with contextlib.suppress(Exception):
             if self.service == "api":
                 return json.loads(self.made.ask("API", "/openapi.json")[1])["info"]["title"]
             channel = dashboard.ask(self.made, "localhost")
             with contextlib.closing(channel):
-                channel.send_binary(b"\x5a\x00")  # as the page asks for its content: `rerun_script` of Streamlit's BackMsg
+                channel.send_binary(
+                    b"\x5a\x00"
+                )  # as the page asks for its content: `rerun_script` of Streamlit's BackMsg
                 while not (found := re.search(rb"Which penguin is it\?|title \d+", channel.recv())):
                     pass
                 return found[0].decode()

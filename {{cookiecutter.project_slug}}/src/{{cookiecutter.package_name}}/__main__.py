@@ -90,10 +90,15 @@ def take_steps(settings: Settings) -> None:
     import xgboost
 
     from . import data, database, model, outputs, report
-    from .workers import Alone
+#% for module in cookiecutter | brought('workers')
+    from .{{ module }} import workers as chosen_workers
 
+#% else
+    from .workers import Alone as chosen_workers
+
+#% endfor
     steps = Steps()
-    workers = Alone(steps.tell)
+    workers = chosen_workers(steps.tell)
     page, saved = settings.reports / "report.html", settings.models / "model.joblib"
     with steps.step("read") as notes:
         table = data.examine(settings.input, settings, workers.each)
