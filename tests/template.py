@@ -18,9 +18,13 @@ CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, l
 # Versions of Python, the oldest first
 PYTHONS = sorted(CHOICES["python_version"], key=lambda version: [int(part) for part in version.split(".")])
 
-# Options whose choices change a few lines of text and no behaviour. Their other choices are tried with the defaults
-# of all other options; tests/test_variants.py proves that nothing else depends on them.
-LOCAL = {"license": {"Dockerfile", "LICENSE", "pyproject.toml"}}
+# Options whose choices change a few lines of text, or add files of their own, and no behaviour; with these files and
+# folders. Their other choices are tried with the defaults of all other options: tests/test_choices.py proves that
+# nothing else depends on them, and tests/test_kubernetes.py tries what the manifests depend on.
+LOCAL = {
+    "license": {"Dockerfile", "LICENSE", "pyproject.toml"},
+    "kubernetes": {"README.md", "deploy/kubernetes/", "docs/kubernetes.md"},
+}
 SHAPING = [option for option in CHOICES if option not in LOCAL]
 
 # What people type, and what means something in some language that it lands in
