@@ -206,7 +206,7 @@ def connected(made: Manifests) -> Problems:
         if each["spec"]["scaleTargetRef"]["name"] not in deployed:
             yield f"HorizontalPodAutoscaler {each['metadata']['name']} scales nothing"
     for served in choices.served(made.baked.context):
-        if served in deployed and made.overlay != "trial":
+        if served in deployed and made.overlay in ("staging", "production"):
             for kind in ("Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
                 if served not in made.named(kind):
                     yield f"{served} has no {kind}"
