@@ -55,7 +55,8 @@ def networks(answers: dict, service: str = "", *, production: bool = False) -> l
     """Return the networks of a service, or of all: what uses servers shares with them a network of its name.
 
     Each choice's servers are used by a lab, which production lacks, by the services before which they start, and by
-    those in `also`; a test is like process. In production, the proxy uses what it serves.
+    those in `also`; a test is like process. Servers of one user reach each other, unless one is `apart`. In production,
+    the proxy uses what it serves.
     """
     lab = [] if production else ["lab"]
     there = {*lab, "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
@@ -63,7 +64,7 @@ def networks(answers: dict, service: str = "", *, production: bool = False) -> l
     for server in brought(answers, "service"):
         for user in (*lab, *server["before"], *server.get("also", [])):
             if user in there and service in ("", user, server["name"]):
-                found[user] = None
+                found[f"{user}-{server['name']}" if "apart" in server else user] = None
     if production and service in ("", *served(answers)):
         found["proxy"] = None
     return [*found]

@@ -242,7 +242,7 @@ def confined(baked: Baked) -> Problems:
     closed = {"com.docker.network.bridge.enable_ip_masquerade": "${OUTBOUND:-false}"}
     known = {"internet": {"driver_opts": alone}, "default": {"driver_opts": alone | closed}, "lab": {"internal": True}}
     for name, network in compose["networks"].items():
-        if network != known.get(name, {"driver_opts": closed}):
+        if network != known.get(name.partition("-")[0], {"driver_opts": closed}):
             yield f"network {name} is open"
     for service in ("lab", "test", "lock"):
         if not re.search(r"'target': '[^']+/\.env'", str(compose["services"][service]["volumes"])):

@@ -23,7 +23,7 @@ PYTHONS = sorted(CHOICES["python_version"], key=lambda version: [int(part) for p
 # nothing else depends on them, and tests/test_kubernetes.py tries what the manifests depend on.
 LOCAL = {
     "license": {"Dockerfile", "LICENSE", "pyproject.toml"},
-    "kubernetes": {"README.md", "deploy/kubernetes/", "docs/kubernetes.md"},
+    "kubernetes": {"README.md", "deploy/kubernetes/", "docs/kubernetes.md", "docs/scale.md"},
 }
 SHAPING = [option for option in CHOICES if option not in LOCAL]
 

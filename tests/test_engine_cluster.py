@@ -192,7 +192,7 @@ def test_a_worker_that_joins_late_gets_work(two, tmp_path) -> None:
 
 def test_a_network_cut_for_20_seconds_delays_a_run(two, tmp_path) -> None:
     two.compose(*AGAIN)
-    expected, network, container = results(two), f"{two.name}_worker", containers(two)[0]
+    expected, network, container = results(two), f"{two.name}_worker-scheduler", containers(two)[0]
     going = Run(two, tmp_path / "log", "1/5 read")
     two.run("docker", "network", "disconnect", network, container)
     time.sleep(20)

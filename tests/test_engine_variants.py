@@ -14,6 +14,8 @@ from stack import INSIDE, OWN_TESTS, Stack, bring_python_within_reach, own_tests
 from summary import PROVED
 from template import CHOICES, LOCAL, SHAPING, covering, name, variants
 
+from local_extensions.choices import FACTS
+
 pytestmark = pytest.mark.usefixtures("engine")
 
 ENVIRONMENT = (INSIDE / "environment.py").read_text()
@@ -137,7 +139,7 @@ def look(stack: Stack, services: set[str], script: str) -> dict[str, str]:
 
 KNOWN = {  # secret: who knows it
     "JUPYTER_TOKEN": {"lab"},
-    "AWS_SECRET_ACCESS_KEY": {"lab", "process"},
+    "AWS_SECRET_ACCESS_KEY": {"lab", "process", "worker"},
     "POSTGRES_PASSWORD": {"lab", "process", "test", "dashboard", "db"},
     "MLFLOW_DATABASE_PASSWORD": {"mlflow", "db"},
 }
@@ -155,6 +157,9 @@ def test_a_service_reaches_only_what_it_uses(stack) -> None:
     """By each address; a server also reaches those who use it, and lab the place that Debian's packages come from."""
     services = json.loads(stack.compose("config", "--format", "json"))["services"]
     uses = {service: {*body.get("depends_on", {})} for service, body in services.items()}
+    for server in (facts["service"] for facts in FACTS.values() if "service" in facts):
+        for user in server.get("also", []):
+            uses.setdefault(user, set()).update({server["name"]} & {*services})
     uses["lab"] = {"outside"}.union(*uses.values())
     sources = ("--entrypoint=grep", f"{stack.name}-process", "-rhoEm1", "https?://[^/ ]+", "/etc/apt")
     scheme, _, host = stack.run("docker", "run", "--rm", *sources).split()[0].partition("://")
@@ -314,12 +319,13 @@ def test_a_service_that_crashes_comes_back(stack) -> None:
         if kind in CRASHED:
             continue
         CRASHED.add(kind)
+        before = stack.container(service)["RestartCount"]  # a worker ends with its scheduler
         stack.compose("exec", "--detach", service, "sh", "-c", "kill -9 -1")  # a shell to wait for could be killed, too
         end = time.monotonic() + 30
-        while stack.container(service)["RestartCount"] != 1 and time.monotonic() < end:
+        while stack.container(service)["RestartCount"] == before and time.monotonic() < end:
             time.sleep(0.5)
-        assert stack.container(service)["RestartCount"] == 1, service
-        stack.compose("up", "--wait", service)
+        assert stack.container(service)["RestartCount"] == before + 1, service
+        stack.compose("up", "--wait")
         stack.proved.append(f"{service}: back after a crash")
 
 

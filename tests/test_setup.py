@@ -110,7 +110,7 @@ def test_setup_writes_free_ports_and_a_name_for_each_copy(bake, setup, tmp_path)
             run(baked.path)
             written = setup["settings"](setup["read"](baked.path / ".env"))
             ports = [int(value) for name, value in written.items() if name.endswith("_PORT")]
-            assert len(set(ports)) == 3
+            assert len(set(ports)) == len(ports) >= 3
             assert min(ports) > port
             names.add(written["COMPOSE_PROJECT_NAME"])
     assert len(names) > 1

@@ -3,7 +3,7 @@
 import json
 
 import browser
-from stack import Stack
+from stack import Stack, wait
 
 RUN = ["run", "--rm", "--env", "DASK_SCHEDULER_ADDRESS=tcp://scheduler:8786", "process"]
 
@@ -24,6 +24,6 @@ def after(stack: Stack, kept: dict) -> str:
     """Run again, and look at the page in a browser."""
     stack.compose(*RUN)
     assert json.loads((stack.path / "reports/metrics.json").read_text()) == kept
-    with browser.page(f"http://127.0.0.1:{stack.settings['DASK_PORT']}/status", "Dask"):
-        pass
+    with browser.page(f"http://127.0.0.1:{stack.settings['DASK_PORT']}/status", "Workers") as page:
+        wait(lambda: "Data Transfer" in page.find_element("tag name", "body").text)  # which sees what Bokeh draws
     return "a run on the cluster with the results of one process"

@@ -91,14 +91,18 @@ def take_steps(settings: Settings) -> None:
 
     from . import data, database, model, outputs, report
 #% for module in cookiecutter | brought('workers')
-    from .{{ module }} import workers as chosen_workers
+    from .{{ module }} import workers as computing
 
 #% else
-    from .workers import Alone as chosen_workers
+    from .workers import Alone
 
 #% endfor
     steps = Steps()
-    workers = chosen_workers(steps.tell)
+#% for _ in cookiecutter | brought('workers')
+    workers = computing(steps.tell)
+#% else
+    workers = Alone(steps.tell)
+#% endfor
     page, saved = settings.reports / "report.html", settings.models / "model.joblib"
     with steps.step("read") as notes:
         table = data.examine(settings.input, settings, workers.each)
