@@ -5,12 +5,14 @@ import functools
 import importlib.util
 import io
 import json
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import cookiecutter.environment
 import cookiecutter.hooks
@@ -106,7 +108,9 @@ def fast_cookiecutter() -> Iterator[None]:
     stock = cookiecutter.environment.StrictEnvironment.compile
     compiled: dict[tuple, object] = {}
     hook = load_hook()
-    hook.engine = functools.cache(hook.engine)  # its answers are the same for all bakes
+    # what they answer is the same for all bakes, and most files are
+    hook.engine = functools.cache(hook.engine)
+    hook.re = SimpleNamespace(search=functools.cache(re.search), MULTILINE=re.MULTILINE)
 
     def compile_once(self, source: str, *name: str | None) -> object:
         syntax = (self.line_statement_prefix, self.trim_blocks, self.lstrip_blocks)

@@ -339,7 +339,7 @@ DEFECTS: dict[str, list[Defect]] = {
     "test_ruff_on_every_variant": [
         Defect("an import that nobody uses", "docker/setup.py", "import secrets", "import secrets\nimport shutil")
     ],
-    "test_markdown_of_every_variant_and_of_the_template": [
+    "test_markdown_of_the_variants_and_of_the_template": [
         Defect("a heading that skips a level", "README.md", "## Start\n", "#### Start\n")
     ],
     "test_workflows_of_every_variant": [

@@ -43,9 +43,9 @@ def adding(tmp_path_factory) -> Path:
     """Return a copy of the template with Redis, locked, in a git repository that knows the original."""
     folder = copy_of_template(tmp_path_factory.mktemp("adding") / "fork")
     options = folder / "cookiecutter.json"
-    # a ninth of the variants, as these are not what is added
+    # an eighteenth of the variants, as these are not what is added
     text = options.read_text(encoding="utf-8")
-    for option in ("python_version", "ci"):
+    for option in ("python_version", "cluster", "ci"):
         text, count = re.subn(rf'("{option}": \["[^"]+")[^]]*', r"\1", text, count=1)
         assert count
     options.write_text(text, encoding="utf-8")
