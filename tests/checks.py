@@ -583,10 +583,15 @@ CHECKS: list[Callable[[Baked], Problems]] = [
 
 def problems(baked: Baked) -> dict[str, list[str]]:
     """Return what each check that fails has to say."""
+    return failing(CHECKS, baked)
+
+
+def failing(checks: list[Callable], subject: object) -> dict[str, list[str]]:
+    """Return what each of some checks that fails has to say."""
     found = {}
-    for check in CHECKS:
+    for check in checks:
         try:
-            found[check.__name__] = list(check(baked))
+            found[check.__name__] = list(check(subject))
         except Exception as error:  # a check that cannot even read its file has found something
             found[check.__name__] = [f"{type(error).__name__}: {error}"]
     return {name: sentences for name, sentences in found.items() if sentences}

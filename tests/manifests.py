@@ -21,7 +21,7 @@ import kubernetes_validate
 import kubernetes_validate.utils
 import restricted
 from baking import Baked
-from checks import STORAGE, documents, env_settings, parsed
+from checks import STORAGE, documents, env_settings, failing, parsed
 
 from local_extensions import choices
 
@@ -396,10 +396,4 @@ CHECKS = [valid, confined, connected, parted, same_as_compose]
 
 def problems(made: Manifests) -> dict[str, list[str]]:
     """Return what each check that fails has to say."""
-    found = {}
-    for check in CHECKS:
-        try:
-            found[check.__name__] = list(check(made))
-        except Exception as error:  # a check that cannot even read its object has found something
-            found[check.__name__] = [f"{type(error).__name__}: {error}"]
-    return {name: sentences for name, sentences in found.items() if sentences}
+    return failing(CHECKS, made)

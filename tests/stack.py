@@ -41,6 +41,13 @@ class Stack:
         lines = (line for line in (self.path / ".env").read_text().splitlines() if line and line[0] != "#")
         return dict(line.split("=", 1) for line in lines)
 
+    def set(self, **values: object) -> None:
+        """Change settings in .env."""
+        env = self.path / ".env"
+        for name, value in values.items():
+            env.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", env.read_text()))
+        self.__dict__.pop("settings", None)  # those that were read before
+
     @property
     def name(self) -> str:
         """Return what the project's containers, volumes and images are called after."""

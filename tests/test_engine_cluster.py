@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import shown
 from stack import Stack, project, wait
-from test_engine_scale import limit, page
+from test_engine_scale import page
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 FEWER = {"range(20)": "range(4)", "500_000": "100_000"}
-ADDRESS = "tcp://scheduler:8786"
 AGAIN = ("run", "--rm", "--no-TTY", "process", "run", "--input", "data/large")
 
 
@@ -26,9 +25,7 @@ def made(bake, tmp_path_factory) -> Iterator[Stack]:
     model = stack.path / "src" / stack.package / "model.py"
     model.write_text(re.sub(r'"n_estimators": \d+', '"n_estimators": 40', model.read_text()))
     shown.run(stack.shell, page(stack), "docker compose run --rm --entrypoint python test", FEWER)
-    limit(stack, "700m")
-    set_in_env(stack, "CLUSTER_TIMEOUT", "60")
-    set_in_env(stack, "DASK_SCHEDULER_ADDRESS", ADDRESS)
+    stack.set(MEMORY="700m", CLUSTER_TIMEOUT=60, DASK_SCHEDULER_ADDRESS="tcp://scheduler:8786")
     try:
         yield stack
     finally:
@@ -40,12 +37,6 @@ def two(made) -> Iterator[Stack]:
     """Return the project with two healthy workers, whatever a test before has done to them."""
     shown.run(made.shell, page(made), "docker compose up --wait --scale worker=2")
     yield made
-
-
-def set_in_env(stack: Stack, name: str, value: str) -> None:
-    """Set a setting in .env."""
-    env = stack.path / ".env"
-    env.write_text(re.sub(f"(?m)^{name}=.*$", f"{name}={value}", env.read_text()))
 
 
 def results(stack: Stack) -> tuple[dict, list[dict], str]:

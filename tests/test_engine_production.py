@@ -60,12 +60,6 @@ class Server(Stack):
         """Return what .env says now."""
         return re.search(rf"(?m)^{name}=(.*)$", (self.path / ".env").read_text())[1]
 
-    def set(self, **values: object) -> None:
-        """Change settings in .env."""
-        env = self.path / ".env"
-        for name, value in values.items():
-            env.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", env.read_text()))
-
     def predict(self) -> tuple[int, str]:
         """Ask for a prediction with the API key."""
         return self.ask("/predict", [PENGUIN], "api", self.setting("API_KEY"))

@@ -28,12 +28,6 @@ def page(stack: Stack) -> str:
     return (stack.path / "docs/scale.md").read_text()
 
 
-def limit(stack: Stack, memory: str) -> None:
-    """Set MEMORY in .env."""
-    env = stack.path / ".env"
-    env.write_text(re.sub("(?m)^MEMORY=.*$", f"MEMORY={memory}", env.read_text()))
-
-
 def results(stack: Stack) -> tuple[str, dict, str]:
     """Run on the page's table; return what the run says, its metrics, and what its test rows are."""
     said = shown.run(stack.shell, page(stack), "docker compose run --rm process run")
@@ -44,11 +38,11 @@ def results(stack: Stack) -> tuple[str, dict, str]:
 
 
 def test_memory_bounds_a_run_and_changes_nothing_before_the_training(made) -> None:
-    limit(made, "4g")
+    made.set(MEMORY="4g")
     checked = shown.run(made.shell, page(made), "docker compose run --rm process check")
     assert "Good: 3000000 rows in 6 files." in checked
     _, all_of_them, expected = results(made)
-    limit(made, "400m")
+    made.set(MEMORY="400m")
     said, some, tested = results(made)
     learned, trained = some["rows"]["learned"], some["rows"]["train"]
     assert f"Note: The model learns from {learned} of {trained} training rows" in said
@@ -62,7 +56,7 @@ def test_memory_bounds_a_run_and_changes_nothing_before_the_training(made) -> No
 
 
 def test_a_broken_part_is_named_and_the_last_results_stay(made) -> None:
-    limit(made, "400m")
+    made.set(MEMORY="400m")
     before = (made.path / "reports/report.html").read_bytes()
     with (made.path / "data/large/05.csv").open("a") as file:
         file.write("Dodo,Dream,40,18,190,4000,male,2008\n")

@@ -71,7 +71,6 @@ def test_no_folder_name_is_conditional() -> None:
     assert [name for name in folders if "{%" in name] == []
 
 
-LABELLED = {choice for labels in LABELS.values() if isinstance(labels, dict) for choice in labels}
 PARSERS = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
