@@ -26,6 +26,9 @@ LOCAL = {
     "kubernetes": {"README.md", "deploy/kubernetes/", "docs/kubernetes.md", "docs/scale.md"},
 }
 SHAPING = [option for option in CHOICES if option not in LOCAL]
+# Of these, whose choices change what the engine builds and runs. A CI system reads files that nothing else does:
+# tests/test_choices.py proves it, and tests/test_engine_ci.py runs them.
+BUILT = [option for option in SHAPING if option != "ci"]
 
 # What people type, and what means something in some language that it lands in
 HOSTILE = [
@@ -98,6 +101,14 @@ def covering(rows: list[Variant], options: list[str], together: int = 2) -> list
             wanted = wanted - found
         best = min(best, chosen, key=len)
     return best
+
+
+def built(together: int = 2) -> list[Variant]:
+    """Return the variants that the engine builds: a cover of all combinations of so many choices."""
+    others = [option for option in CHOICES if option not in BUILT]
+    return covering(
+        [row for row in variants() if all(row[each] == CHOICES[each][0] for each in others)], BUILT, together
+    )
 
 
 def tracked(folder: str = ".") -> list[str]:

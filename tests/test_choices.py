@@ -2,10 +2,11 @@
 
 import hashlib
 import itertools
+import re
 from collections import defaultdict
 
 import pytest
-from template import CHOICES, LOCAL, ROOT, WRITE, Variant, variants
+from template import BUILT, CHOICES, LOCAL, ROOT, WRITE, Variant, variants
 
 HEAD = f"""# What each choice touches
 
@@ -50,6 +51,13 @@ def test_each_choice_touches_what_the_document_says(hashes, bake, document) -> N
         rows.append(f"| `{option}` | {choice} | {' | '.join(names)} |\n".replace("|  |", "| |"))
     text = (HEAD + "".join(rows)).replace(f"/{context['package_name']}/", "/<package>/")
     document(ROOT / "docs/choices.md", text)
+
+
+def test_the_engine_sees_nothing_of_an_option_that_it_need_not_build(hashes) -> None:
+    seen = re.compile("compose|Dockerfile|docker/|production/compose|requirements/|src/|tests/|pyproject.toml")
+    for (option, choice), (some, changed) in touched(hashes).items():
+        if option not in BUILT and option not in LOCAL:
+            assert not [file for file in {*some, *changed} if seen.match(file)], (option, choice)
 
 
 def test_a_local_option_looks_at_no_other_and_no_other_at_it(hashes, bake) -> None:

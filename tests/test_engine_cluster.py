@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 FEWER = {"range(20)": "range(4)", "500_000": "100_000"}
 AGAIN = ("run", "--rm", "--no-TTY", "process", "run", "--input", "data/large")
+SCHEDULER_ENDED = "Error: The scheduler has ended during the run. Run again, once it is back."
 
 
 @pytest.fixture(scope="module")
@@ -198,16 +199,32 @@ def test_without_its_scheduler_a_run_ends_with_a_sentence_and_keeps_the_last_res
     two.compose(*AGAIN)
     before = two.results()
     going = Run(two, tmp_path / "log")
-    two.compose("restart", "scheduler")
+    two.compose("kill", "scheduler")
     code, said = going.end()
     assert code == 12, said
-    assert "Error: The scheduler has ended during the run. Run again, once it is back." in said
+    assert SCHEDULER_ENDED in said
     assert "Traceback" not in said
     assert two.results() == before
-    two.compose("stop", "scheduler", "worker")
+    two.compose("stop", "worker")
     said = two.compose(*AGAIN, code=12)
     assert "Error: DASK_SCHEDULER_ADDRESS is tcp://scheduler:8786, where none answers. Start it with " in said
     assert two.results() == before
+
+
+def test_a_restarted_scheduler_leaves_the_last_results_or_right_ones(two, tmp_path) -> None:
+    two.compose(*AGAIN)
+    before, expected = two.results(), results(two)
+    going = Run(two, tmp_path / "log")
+    two.compose("restart", "scheduler")
+    code, said = going.end()
+    assert "Traceback" not in said
+    if code:
+        assert (code, two.results()) == (12, before), said
+        assert SCHEDULER_ENDED in said
+    else:  # it was back, with its workers, before this was seen: they have trained again
+        metrics, read, tested = results(two)
+        assert (read, tested, metrics["rows"]) == (*expected[1:], expected[0]["rows"])
+        assert metrics["accuracy"] == pytest.approx(expected[0]["accuracy"], abs=0.01)
 
 
 def test_a_worker_without_memory_is_named_and_no_run_waits_longer_than_a_setting(two) -> None:

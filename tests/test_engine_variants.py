@@ -12,7 +12,7 @@ import shown
 from checks import pinned_on_linux, pins
 from stack import INSIDE, OWN_TESTS, Stack, bring_python_within_reach, own_tests, project
 from summary import PROVED
-from template import CHOICES, LOCAL, SHAPING, covering, name, variants
+from template import built, name
 
 from local_extensions.choices import FACTS
 
@@ -28,8 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that takes a `stack` on a cover of all pairs of choices, or of all triples."""
     if "stack" in metafunc.fixturenames:
         together = 3 if metafunc.config.getoption("--triples") else 2
-        rows = [row for row in variants() if all(row[option] == CHOICES[option][0] for option in LOCAL)]
-        metafunc.parametrize("stack", covering(rows, SHAPING, together), ids=name, indirect=True, scope="module")
+        metafunc.parametrize("stack", built(together), ids=name, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
