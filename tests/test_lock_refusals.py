@@ -8,6 +8,8 @@ import hashlib
 import importlib.util
 import random
 import re
+import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from summary import FIGURES
 from template import TREE
 
 Answer = tuple[str, str]  # the last sentence, empty for success, and all that was shown
+GIT = shutil.which("git")  # `lock` takes all else out of reach
 INPUTS = 300
 PYTHON = "{}.{}".format(*sys.version_info)
 TYPES = (
@@ -102,8 +105,8 @@ def lock(bake, packages, tmp_path, monkeypatch, capsys) -> Callable[..., Answer]
         monkeypatch.setenv(name, str(value))
     shipped = {Path(file): content for file, content in bake().files.items() if file.startswith("requirements/")}
 
-    def run(project: bytes | None, *options: str) -> Answer:
-        before = shipped | ({} if project is None else {Path("pyproject.toml"): project})
+    def run(project: bytes | None, *options: str, before: dict[Path, bytes] = shipped) -> Answer:
+        before = before | ({} if project is None else {Path("pyproject.toml"): project})
         Path("pyproject.toml").unlink(missing_ok=True)
         for file, content in before.items():
             file.write_bytes(content)
@@ -123,6 +126,44 @@ def lock(bake, packages, tmp_path, monkeypatch, capsys) -> Callable[..., Answer]
         return sentence, shown
 
     return run
+
+
+def merged(ours: str, theirs: str, folder: Path, *options: str) -> str:
+    """Return what git makes of two versions of a lock that have nothing in common."""
+    for name, text in (("ours", ours), ("base", ""), ("theirs", theirs)):
+        (folder / name).write_text(text)
+    command = [GIT, "merge-file", "--stdout", *options, folder / "ours", folder / "base", folder / "theirs"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--diff3",), ("--zdiff3",)])
+def test_of_two_versions_of_an_update_the_newer_ones_are_kept(bake, lock, packages, tmp_path_factory, options) -> None:
+    """The owner has added six and x; the template has newer versions of Jinja2 and, by then, an older x."""
+    for name, version in (("jinja2", "3.9"), ("jinja2", "3.99"), ("x", "0.9")):
+        wheel(packages, name, version)
+    baked, folder = bake(), tmp_path_factory.mktemp("merge")
+    project = changed(baked, '    "typer', '    "six",\n    "x",\n    "typer')
+    both = {}
+    for name, text in ((name, baked.text(name)) for name in baked.files if name.startswith("requirements/")):
+        ours = text + f"six==1.0 \\\n    --hash=sha256:{'0' * 64}\nx==1.0 \\\n    --hash=sha256:{'1' * 64}\n"
+        theirs = re.sub(r"(?m)^jinja2==\S+", "jinja2==3.9", text) + f"x==0.9 \\\n    --hash=sha256:{'2' * 64}\n"
+        both[Path(name)] = merged(ours, theirs, folder, *options).encode()
+        assert b"<<<<<<<" in both[Path(name)]
+    sentence, shown = lock(project, before=both)
+    assert not sentence, shown
+    for name in ("base", "lab", "process"):
+        made = Path(f"requirements/{name}.txt").read_text()
+        found = pins(made)
+        assert (found["jinja2"], found["six"], found["x"]) == ("3.9", "1.0", "1.0"), name  # and nothing newer than both
+        assert "<<<" not in made
+        assert made.count("sha256:") >= len(found)
+
+
+def test_a_project_file_with_two_versions_is_refused_by_line(bake, lock) -> None:
+    sides = '    "typer\n<<<<<<< ours\n    "six",\n=======\n    "x",\n>>>>>>> theirs'
+    sentence, _ = lock(changed(bake(), '    "typer', sides))
+    line = bake().text("pyproject.toml").partition('    "typer')[0].count("\n") + 2
+    assert f"in pyproject.toml, an update left two versions at line {line}." in sentence
 
 
 def changed(baked: Baked, old: str, new: str, end: str = "") -> bytes:

@@ -3,6 +3,7 @@
 Both images share the layer of requirements/base.txt: an older process.txt, kept until a version in it changes, so that
 adding a package is quick. Versions stay unless pyproject.toml, --upgrade or --upgrade-package NAME asks for others.
 `--add NAME` adds a package to pyproject.toml first, under lab. What the images could not install is refused.
+Of locks in which an update left two versions, the newer version of each package is kept.
 """
 
 import json
@@ -28,6 +29,7 @@ INSTALL = "uv pip install --quiet --dry-run --no-deps --require-hashes --target 
 AGAIN = ("--no-python-downloads", "--custom-compile-command", "docker compose run --rm lock")
 
 ASKED, SOURCE = r"^\.(?:project\.dependencies|dependency-groups\.lab) = (\w[\w.-]*+)?", r"^\.tool\.uv\.sources\.(\S+)"
+CONFLICT = re.compile(r"^<{7} .*?^>{7}.*?$", re.MULTILINE | re.DOTALL)  # two versions, and with diff3 what was before
 NOT_TOML = (UnicodeDecodeError, RecursionError)
 REFUSED = {  # as flat() shows it: why
     rf"{ASKED}.*(?:\+\w+:|ssh:|git@|\.git\b)|{SOURCE}\.git = ": "{} comes from Git, where it has no hash. Ask for a "
@@ -43,6 +45,16 @@ REFUSED = {  # as flat() shows it: why
 def versions(lock: Path) -> set[str]:
     """Return the `name==version` of each package in a lock; none if it does not exist yet."""
     return set(re.findall(r"(?m)^\w\S*", lock.read_text("utf-8", "replace"))) if lock.exists() else set()
+
+
+def newest(lock: str) -> str:
+    """Return a line for each package of a lock with conflicts: the newer of its versions, without hashes."""
+    found: dict[tuple[str, ...], str] = {}
+    both = re.sub(r"^\|{7}.*?(?=^={7})", "", lock, flags=re.MULTILINE | re.DOTALL)
+    for name, version, marker in re.findall(r"(?m)^(\w[^=\n]*)==([^ \n]+)( ;[^\\\n]*)?", both):
+        newer = [found.get((name, marker), version), version]
+        found[name, marker] = max(newer, key=lambda each: list(map(int, re.findall(r"\d+", each))))
+    return "".join(f"{name}=={version}{marker}\n" for (name, marker), version in found.items())
 
 
 def flat(part: object, keys: str = "") -> str:
@@ -85,7 +97,14 @@ def uv(folder: str, command: str, *more: str, typed: str = "", also: int = 0, **
 def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
     """Make the new files in a folder, say what changed, and return the content of each."""
     made, copy = dict[Path, bytes](), Path(shutil.copytree(LOCKS, folder, dirs_exist_ok=True), PROJECT)
-    copy.write_bytes(PROJECT.read_bytes().decode("utf-8-sig").encode())
+    text = PROJECT.read_bytes().decode("utf-8-sig")
+    if found := CONFLICT.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        stop(
+            f"in pyproject.toml, an update left two versions at line {line}. Keep what you need of both, delete the lines "
+            "with <<<<<<<, ======= and >>>>>>>, and run lock again."
+        )
+    copy.write_text(text, encoding="utf-8", newline="")
     if options[:1] == ["--add"]:
         refuse({"dependency-groups": {"lab": options[1:]}})
         uv(folder, "uv add --quiet --frozen --no-python-downloads --group lab", *options[1:])
@@ -100,6 +119,8 @@ def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
     new = set[str]()
     for name, wanted in {"lab.txt": ["--group", "lab", *options], "process.txt": []}.items():
         lock = Path(folder, name)  # uv keeps the versions in it
+        if CONFLICT.search(both := lock.read_text("utf-8", "replace")):
+            lock.write_text(newest(both), encoding="utf-8")
         uv(folder, COMPILE, *AGAIN, *wanted, "--python-version", python, "--output-file", name)
         old, new = versions(LOCKS / name), versions(lock)
         if old != new:
@@ -109,8 +130,9 @@ def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
         print(*[f"  {'+' if each in new else '-'} {each}\n" for each in sorted(old ^ new)], sep="", end="")
         made[LOCKS / name] = lock.read_bytes()
         Path(folder, "process.txt").write_bytes(made[LOCKS / name])  # so that process takes the versions of lab
-    if not set() < versions(LOCKS / "base.txt") <= new:
-        made[LOCKS / "base.txt"] = made[LOCKS / "process.txt"]
+    base = LOCKS / "base.txt"
+    if not set() < versions(base) <= new or CONFLICT.search(base.read_text("utf-8", "replace")):
+        made[base] = made[LOCKS / "process.txt"]
     return made
 
 
