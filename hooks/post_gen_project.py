@@ -1,4 +1,7 @@
-"""Finish the project: check that it is what was chosen, write .env, show the next steps. Standard library only."""
+"""Finish the project: check that it is what was chosen, write what is not the template's, show the next steps.
+
+Standard library only.
+"""
 
 import contextlib
 import json
@@ -72,13 +75,22 @@ README.md explains the rest.
 """
 
 
-def main(proofs: list[dict], project: Path) -> None:
-    """Check, write .env and report; exit with one sentence if the project is not what was chosen."""
+def main(proofs: list[dict], project: Path, advice: list[str] | None = None, link: dict | None = None) -> None:
+    """Check, write .env and .cruft.json, report; exit with one sentence if the project is not what was chosen.
+
+    An update gives advice on the answers. It compares two projects that nobody starts: they need none of the rest.
+    """
     if found := problems(proofs, project):
         sys.exit(f"Not generated. The template has a defect: {found[0]}. Please report it with your choices.")
     for folder, _, _ in (each for name in SOMETIMES for each in os.walk(project / name, topdown=False)):
         with contextlib.suppress(OSError):  # it is not empty
             Path(folder).rmdir()
+    if advice is not None:
+        print("".join(f"{sentence}\n" for sentence in advice).encode("ascii", "backslashreplace").decode(), end="")
+        return
+    if link is not None:  # cruft writes it by itself
+        text = json.dumps(link, ensure_ascii=False, indent=2)
+        (project / ".cruft.json").write_text(f"{text}\n", encoding="utf-8", newline="\n")
     # the very code that teammates run in a fresh clone
     setup = runpy.run_path(str(project / "docker" / "setup.py"))
     # only the engine knows what runs as whom, and whether a project in another folder has the name of this one
@@ -97,4 +109,9 @@ def main(proofs: list[dict], project: Path) -> None:
 
 if __name__ == "__main__":
     # Single quotes, because tojson never writes one: no answer can end the literal.
-    main(json.loads(r'{{ cookiecutter | proofs | tojson }}'), Path.cwd())  # fmt: skip
+    DATA = r'''{{ {
+        "proofs": cookiecutter | proofs,
+        "advice": cookiecutter | advice,
+        "link": cookiecutter | link,
+    } | tojson }}'''  # fmt: skip
+    main(project=Path.cwd(), **json.loads(DATA))

@@ -1,5 +1,9 @@
-"""Which answers cannot work, and the sentence that says so. `problem` is what everybody calls."""
+"""Which answers cannot work, and the sentence that says so. `problem` is what everybody calls.
 
+A project that cruft updates keeps the answers it has, whatever the template has learned since: `advice` says what.
+"""
+
+import contextlib
 import functools
 import json
 import keyword
@@ -11,6 +15,7 @@ from pathlib import Path
 # Read on import: when cruft asks, the template is in a folder that is soon gone.
 HERE = Path(__file__).resolve().parent
 CONTEXT = json.loads((HERE.parent / "cookiecutter.json").read_text(encoding="utf-8"))
+RETIRED: dict[str, dict[str, str]] = CONTEXT["_retired"]  # option: choice: what takes its place
 RESERVED = frozenset((HERE / "reserved_names.txt").read_text(encoding="utf-8").split())
 
 FREE_TEXT = ("project_name", "description", "author_name", "author_email")
@@ -23,13 +28,46 @@ LONGEST_TEXT = 300
 WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
-def problem(answers: dict) -> str:
-    """Return, in one sentence, the first thing that cannot work in the answers given so far, or nothing."""
-    problems = [text_problem(name, answers[name]) for name in FREE_TEXT if name in answers]
-    problems += [name_problem(name, answers[name]) for name in NAMES if name in answers]
-    problems += [choice_problem(name, answers[name]) for name in CONTEXT if name in answers]
-    problems.append(rule_problem(answers))
+def answers_before() -> dict:
+    """Return the answers of the project that cruft updates or compares, which is in this folder; else none."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        state = json.loads(Path(".cruft.json").read_text(encoding="utf-8"))
+        return state["context"]["cookiecutter"] | {"_commit": state["commit"]}
+    return {}
+
+
+BEFORE = answers_before()
+
+
+def problem(answers: dict, before: dict = BEFORE) -> str:
+    """Return, in one sentence, the first thing that cannot work in the answers given so far, or nothing.
+
+    What answers of a project have said before is no problem.
+    """
+    new = {name for name, answer in answers.items() if answer != before.get(name)}
+    problems = [text_problem(name, answers[name]) for name in FREE_TEXT if name in new]
+    problems += [name_problem(name, answers[name]) for name in NAMES if name in new]
+    problems += [choice_problem(name, answers[name]) for name in CONTEXT if name in new]
+    problems.append(rule_problem(answers, new))
     return next(filter(None, problems), "").encode("ascii", "backslashreplace").decode()
+
+
+def advice(answers: dict, before: dict = BEFORE) -> list[str] | None:
+    """Return what to tell about the answers of a project that is updated; None for a new project."""
+    if not before or before.get("project_slug") != answers["project_slug"]:
+        return None
+    if before.get("_commit") == answers.get("_commit"):  # cruft generates the old version too, and first
+        return []
+    change = "To change it, run: cruft update --variables-to-update '{}'"
+    told = [
+        f"{option} '{choice}' is retired, and stays in this project. " + change.format(json.dumps({option: instead}))
+        for option, retired in RETIRED.items()
+        for choice, instead in retired.items()
+        if answers[option] == choice
+    ]
+    if (reason := problem(answers, {})) and not problem(answers, before):
+        told.append(f"For new projects: {reason} This one stays as it is.")
+    return told
 
 
 def choice_problem(name: str, value: object) -> str:
@@ -40,12 +78,27 @@ def choice_problem(name: str, value: object) -> str:
     return f"{name} '{value}' is not offered: choose {', '.join(offered)}."
 
 
-def rule_problem(answers: dict, rules: list[dict] = CONTEXT["_rules"]) -> str:
-    """Return the sentence of the first rule in cookiecutter.json that the choices break, or nothing."""
+def rule_problem(answers: dict, new: set[str], rules: list[dict] = CONTEXT["_rules"]) -> str:
+    """Return the sentence of the first rule in cookiecutter.json that new answers break, or nothing.
+
+    A rule refuses what matches all of `when`, unless it matches all of `unless`; each maps an option to a list of
+    choices, or to a regular expression for the whole answer. It counts once all of its options are answered.
+    """
     for rule in rules:
-        if all(answers.get(option) in refused for option, refused in rule["when"].items()):
-            return rule["say"]
+        when, unless = rule.get("when", {}), rule.get("unless", {})
+        options = {*when, *unless}
+        if options <= answers.keys() and options & new and matches(when, answers):
+            if not unless or not matches(unless, answers):
+                return rule["say"]
     return ""
+
+
+def matches(wanted: dict[str, list[str] | str], answers: dict) -> bool:
+    """Return whether each answer is one of a list, or matches a regular expression."""
+    return all(
+        re.fullmatch(some, answers[option]) if isinstance(some, str) else answers[option] in some
+        for option, some in wanted.items()
+    )
 
 
 @functools.cache

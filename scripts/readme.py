@@ -22,7 +22,8 @@ def options(context: dict) -> str:
         prompt = context["__prompts__"][option]
         labels = prompt if isinstance(prompt, dict) else {"__prompt__": prompt}
         if isinstance(value, list):
-            shown = "<br>".join(re.sub(r"\s{2,}", ": ", labels.get(choice, choice), count=1) for choice in value)
+            offered = [choice for choice in value if choice not in context["_retired"].get(option, {})]
+            shown = "<br>".join(re.sub(r"\s{2,}", ": ", labels.get(choice, choice), count=1) for choice in offered)
         else:
             shown = "made from the name above" if "{{" in value else value
         rows.append(f"| `{option}` | {labels['__prompt__']} | {shown} |")
@@ -35,9 +36,19 @@ def rules(context: dict) -> str:
         return "All combinations are allowed."
     rows = ["| refused | message |", "| --- | --- |"]
     for rule in context["_rules"]:
-        when = " and ".join(f"`{option}` {' or '.join(choices)}" for option, choices in rule["when"].items())
-        rows.append(f"| {when} | {rule['say']} |")
+        refused = " and ".join(map(answer, rule.get("when", {}).items()))
+        needed = " and ".join(map(answer, rule.get("unless", {}).items()))
+        rows.append(
+            f"| {refused}{' ' if refused and needed else ''}{f'unless {needed}' if needed else ''} | {rule['say']} |"
+        )
     return "\n".join(rows)
+
+
+def answer(wanted: tuple[str, list[str] | str]) -> str:
+    """Return an option with its choices, or with the regular expression for its answer."""
+    option, some = wanted
+    pattern = f"`{some}`".replace("|", "\\|") if isinstance(some, str) else ""
+    return f"`{option}` {pattern or ' or '.join(some)}"
 
 
 def minimum(context: dict) -> str:

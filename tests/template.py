@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,11 +52,21 @@ Variant = dict[str, str]
 
 
 def broken_rule(variant: Variant, rules: list[dict] = CONTEXT["_rules"]) -> str:
-    """Return the sentence of the first rule that a variant breaks, or nothing."""
+    """Return the sentence of the first rule about choices that a variant breaks, or nothing."""
     for rule in rules:
-        if all(variant[option] in choices for option, choices in rule["when"].items()):
+        when, unless = rule.get("when", {}), rule.get("unless", {})
+        if {*when, *unless} <= variant.keys() and meets(variant, when) and not (unless and meets(variant, unless)):
             return rule["say"]
     return ""
+
+
+def meets(variant: Variant, wanted: dict[str, list[str] | str]) -> bool:
+    """Return whether a variant has one of the choices of each option, which can be a regular expression."""
+    return not [
+        option
+        for option, some in wanted.items()
+        if not (re.fullmatch(some, variant[option]) if isinstance(some, str) else variant[option] in some)
+    ]
 
 
 def variants() -> list[Variant]:

@@ -273,6 +273,21 @@ FILES = {
         lambda made: write(made, DATA_FOLDER="./none"),
         "files: ./none is missing. -> `mkdir ./none`, or correct DATA_FOLDER in .env.",
     ),
+    "a conflict": Trouble(
+        lambda made: (made.path / "docs/mine.md").write_text("a\n\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"),
+        "what an update left: docs/mine.md has two versions of the same lines, at line 3. -> "
+        "docs/updating.md shows what to keep.",
+    ),
+    "a conflict of locks": Trouble(
+        lambda made: (made.path / "requirements/lab.txt").write_text("<<<<<<< ours\n=======\n>>>>>>> theirs\n"),
+        "what an update left: requirements/lab.txt has two versions of the same lines, at line 1. -> "
+        "`docker compose run --rm lock`",
+    ),
+    "a rejected change": Trouble(
+        lambda made: (made.path / "src/model.py.rej").write_text("x"),
+        "what an update left: src/model.py.rej has changes that an update could not make. -> "
+        "Make them by hand, then delete that file.",
+    ),
     "closed reports": Trouble(
         lambda made: (made.path / "reports").chmod(0o555), "files: reports is read-only. -> `chmod u+w reports`"
     ),

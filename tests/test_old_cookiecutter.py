@@ -11,7 +11,7 @@ import pytest
 from programs import run
 from template import ROOT
 
-NAME, OLDEST = "needs_cookiecutter_2_2_or_newer", "2.2"
+NAME, OLDEST = "template_needs_cookiecutter_2_2_or_newer", "2.2"
 REFUSED = f"Not generated. cookiecutter {{}} is too old: install {OLDEST} or newer with pip.\n"
 
 # What cookiecutter itself says, and what it says in cruft, which does look for extensions in the template

@@ -196,6 +196,21 @@ def _files() -> Findings:
         yield f"{len(found)} of them belong to another user: {some}", f"In this folder, `{command}`"
 
 
+def _update() -> Findings:
+    for folder, folders, names in os.walk(FOLDER):
+        folders[:] = [each for each in folders if each not in (".git", ".venv", "data", "models", "reports")]
+        for path in (Path(folder, name) for name in names):
+            name = path.relative_to(FOLDER).as_posix()
+            if path.suffix == ".rej":
+                yield f"{name} has changes that an update could not make.", "Make them by hand, then delete that file."
+            elif os.access(path, os.R_OK) and path.is_file() and path.stat().st_size < 10**6:
+                before, marker, _ = (b"\n" + path.read_bytes()).partition(b"\n<<<<<<< ")
+                if marker:
+                    wrong = f"{name} has two versions of the same lines, at line {before.count(10) + 1}."
+                    locks = name.startswith("requirements/")
+                    yield wrong, "`docker compose run --rm lock`" if locks else "docs/updating.md shows what to keep."
+
+
 SEEN = {"NCPU": os.cpu_count(), "MemTotal": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")} if INSIDE else {}
 INFO: dict = next(iter(rows("info")), SEEN)  # what the engine says of itself, or what is seen inside a container
 CHECKS = [
@@ -205,6 +220,7 @@ CHECKS = [
     ("ports and containers", not (INSIDE or FAULT[0]), _services),
     ("cores, memory and disk", bool(INFO), _machine),
     ("files", True, _files),
+    ("what an update left", True, _update),
 ]
 
 
