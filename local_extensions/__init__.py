@@ -13,7 +13,7 @@ from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment, Template
 from jinja2.ext import Extension
 
-from . import answers, choices, link
+from . import answers, choices, link, organisation
 
 
 def state() -> list[tuple[str, int]]:
@@ -63,7 +63,8 @@ class CheckedTemplate(Template):
     def render(self, *args: Any, **kwargs: Any) -> str:
         """Render. Raises Refusal."""
         context = dict(*args, **kwargs)
-        if reason := answers.problem(context.get("cookiecutter", {})):
+        given = context.get("cookiecutter", {})
+        if reason := organisation.problem(given.get("_organisation", {})) or answers.problem(given):
             raise Refusal(f"Not generated. {reason}")
         return super().render(context)
 
@@ -86,4 +87,5 @@ class Choices(Extension):
             "proofs": choices.proofs,
             "python_image": choices.python_image,
             "served": choices.served,
+            "with_settings": organisation.with_settings,
         }

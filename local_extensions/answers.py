@@ -48,6 +48,9 @@ def problem(answers: dict, before: dict = BEFORE) -> str:
     problems = [text_problem(name, answers[name]) for name in FREE_TEXT if name in new]
     problems += [name_problem(name, answers[name]) for name in NAMES if name in new]
     problems += [choice_problem(name, answers[name]) for name in CONTEXT if name in new]
+    domain = answers.get("_organisation", {}).get("email_domain")
+    if domain and "author_email" in new and not answers["author_email"].endswith(f"@{domain}"):
+        problems.append(f"author_email '{answers['author_email']}' must end with @{domain}.")
     problems.append(rule_problem(answers, new))
     return next(filter(None, problems), "").encode("ascii", "backslashreplace").decode()
 

@@ -87,10 +87,15 @@ def image(answers: dict, name: str) -> str:
     return answers["_organisation"]["image_prefix"] + name
 
 
-def python_image(answers: dict) -> str:
-    """Return the image of the chosen Python: a pattern for all versions, or a row for each, which can have a digest."""
-    named, version = answers["_versions"]["python_image"], answers["python_version"]
-    return image(answers, named[version] if isinstance(named, dict) else named.format(version))
+def python_image(answers: dict, version: str = "") -> str:
+    """Return the image of the chosen Python, or of another: a pattern for all versions, or a row for each.
+
+    A row can have a digest; of a version without a row, nobody knows it.
+    """
+    named, own = answers["_versions"]["python_image"], answers["python_version"]
+    if isinstance(named, str):
+        return image(answers, named.format(version or own))
+    return image(answers, named.get(version or own) or named[own].replace(own, version).partition("@")[0])
 
 
 def proofs(answers: dict) -> list[dict]:

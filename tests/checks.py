@@ -166,7 +166,7 @@ def settings_documented(baked: Baked) -> Problems:
     for name in sorted(set(example) ^ set(own)):
         yield f"{name} is in only one of .env.example and .env"
     for name, default in re.findall(r"\$\{(\w+):-([^${}]*)\}", compose):
-        if name in used and example.get(name) != default and not name.startswith("PACKAGE_"):
+        if name in used and example.get(name) != default:
             yield f"compose.yaml takes {default!r} for {name}, .env.example says {example.get(name)!r}"
 
 
@@ -446,7 +446,7 @@ def deployed_by_hand(baked: Baked) -> Problems:
 
 READ = {  # how a line names a version, and the files in which a manager of Renovate reads it
     r"(?:FROM |ARG \w+_IMAGE=)\S+:": {"dockerfile": "Dockerfile"},
-    r"(?:image|- name): (?:&\w+ )?[^\s$]+:[^\s$]": {
+    r"(?:image|- name): (?:&\w+ )?[^\s$]+:[^\s$/]+(?: |$)": {
         "docker-compose": r"(.+/)?compose[^/]*\.yaml",
         "gitlabci": r"\.gitlab-ci\.yml",
     },

@@ -23,7 +23,7 @@ ENGINE = ("tests/test_engine_", "tests/test_doctor.py")  # files that start cont
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switches of this test run."""
     parser.addoption("--triples", action="store_true", help="build all triples of choices on the engine, not pairs")
-    parser.addoption("--write", action="store_true", help="write docs/choices.md and docs/security.md anew")
+    parser.addoption("--write", action="store_true", help="write the tables in README.md and docs/ anew")
 
 
 @pytest.hookimpl(optionalhook=True)

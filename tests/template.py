@@ -9,9 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE = ROOT / "{{cookiecutter.project_slug}}"
-WRITE = (
-    ".venv/bin/python -m pytest tests/test_choices.py tests/test_security.py --write"  # the documents that tests make
-)
+# The documents that tests make
+WRITE = ".venv/bin/python -m pytest tests/test_readme.py tests/test_choices.py tests/test_security.py --write"
 CONTEXT = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 OPTIONS = {name: value for name, value in CONTEXT.items() if not name.startswith("_")}
 CHOICES = {name: value for name, value in OPTIONS.items() if isinstance(value, list)}

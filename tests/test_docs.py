@@ -67,7 +67,8 @@ def test_links_of_a_generated_document_lead_somewhere(bake) -> None:
 
 
 def test_the_page_names_all_that_a_newer_python_changes(bake, tmp_path) -> None:
-    for (old, new), image in itertools.product(itertools.pairwise(PYTHONS), CHOICES["dev_image"]):
+    pairs = [(old, new) for old, new in itertools.pairwise(PYTHONS) if int(new[2:]) == int(old[2:]) + 1]
+    for (old, new), image in itertools.product(pairs, CHOICES["dev_image"]):
         page = "docs/newer-versions.md"
         changed = shutil.copytree(bake(python_version=old, dev_image=image).path, tmp_path / f"{old}-{image}")
         document = (changed / page).read_text().partition("## PostgreSQL")[0]

@@ -43,7 +43,7 @@ def test_a_fork_sets_its_certificate_and_index_in_one_place(bake, fork, tmp_path
     certificate = (tmp_path / "ca").read_text().strip()
     options = fork / "cookiecutter.json"
     context = json.loads(options.read_text())
-    context["_organisation"] |= {"package_index": "https://index.example/simple", "ca_certificate": certificate}
+    context["_organisation"] |= {"package_index": "https://index.example/simple", "ca_certificates": [certificate]}
     options.write_text(json.dumps(context))
     baked = bake(template=fork)
     assert "PACKAGE_INDEX=https://index.example/simple" in baked.text(".env")

@@ -1,6 +1,5 @@
 """The commands that CONTRIBUTING.md has for whoever works on the template."""
 
-import json
 from functools import partial
 
 import shown
@@ -8,19 +7,6 @@ from programs import run, shell
 from template import ROOT, TREE
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-def test_the_tables_of_the_readme_are_up_to_date() -> None:
-    run(ROOT, "python", "scripts/readme.py", "--check")
-
-
-def test_a_readme_that_is_behind_is_found_and_written(fork) -> None:
-    options = fork / "cookiecutter.json"
-    options.write_text(json.dumps(json.loads(options.read_text()) | {"project_name": "Another default"}))
-    said = run(fork, "python", "scripts/readme.py", "--check", code=1)
-    assert "run python scripts/readme.py" in said
-    shown.run(partial(shell, fork), CONTRIBUTING, "python scripts/readme.py")
-    run(fork, "python", "scripts/readme.py", "--check")
 
 
 def test_the_locks_are_what_the_script_makes(fork) -> None:

@@ -220,6 +220,7 @@ def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
     (project / "secret.py").write_text('"""Keys."""\n\nAWS = "AKIA" "IOSFODNN7EXAMPLE"\nKEY = "AKIAIOSFODNN7EXAMQLE"\n')
     (project / "unused.py").write_text('"""Unused."""\n\nimport os\nx=undefined\n')
     (project / "big.bin").write_bytes(b"\0" * 600_000)
+    (project / "merged.txt").write_text("<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n")
     run(project, "git", "add", "--all")
     said = check(code=1)
     assert {line.split(".")[0] for line in said.splitlines() if line.endswith("Failed")} == {
@@ -228,6 +229,7 @@ def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
         "take output out of notebooks",
         "no file above 500 kB",
         "no passwords, no keys",
+        "no line of which an update left two versions",
     }, said
     assert json.loads(notebook.read_text())["cells"] == clean["cells"]
 

@@ -101,8 +101,8 @@ def make(folder: str, options: list[str], python: str) -> dict[Path, bytes]:
     if found := CONFLICT.search(text):
         line = text.count("\n", 0, found.start()) + 1
         stop(
-            f"in pyproject.toml, an update left two versions at line {line}. Keep what you need of both, delete the lines "
-            "with <<<<<<<, ======= and >>>>>>>, and run lock again."
+            f"in pyproject.toml, an update left two versions at line {line}. Keep what you need of both, delete the "
+            "lines with <<<<<<<, ======= and >>>>>>>, and run lock again."
         )
     copy.write_text(text, encoding="utf-8", newline="")
     if options[:1] == ["--add"]:

@@ -1,15 +1,10 @@
-"""Write what README.md takes from cookiecutter.json: the tables of options and rules, and the minimum versions.
+"""What README.md takes from cookiecutter.json: the tables of options and rules, and the minimum versions."""
 
-python scripts/readme.py           after cookiecutter.json changed
-python scripts/readme.py --check   exits 1 if README.md is out of date
-"""
-
-import json
 import re
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from jinja2 import Template
+from template import CONTEXT, ROOT
+
 README = ROOT / "README.md"
 
 
@@ -25,7 +20,8 @@ def options(context: dict) -> str:
             offered = [choice for choice in value if choice not in context["_retired"].get(option, {})]
             shown = "<br>".join(re.sub(r"\s{2,}", ": ", labels.get(choice, choice), count=1) for choice in offered)
         else:
-            shown = "made from the name above" if "{{" in value else value
+            made = "cookiecutter.project" in value
+            shown = "made from the name above" if made else Template(value).render(cookiecutter=context)
         rows.append(f"| `{option}` | {labels['__prompt__']} | {shown} |")
     return "\n".join(rows)
 
@@ -38,9 +34,7 @@ def rules(context: dict) -> str:
     for rule in context["_rules"]:
         refused = " and ".join(map(answer, rule.get("when", {}).items()))
         needed = " and ".join(map(answer, rule.get("unless", {}).items()))
-        rows.append(
-            f"| {refused}{' ' if refused and needed else ''}{f'unless {needed}' if needed else ''} | {rule['say']} |"
-        )
+        rows.append(f"| {' unless '.join(filter(None, (refused or 'any answer', needed)))} | {rule['say']} |")
     return "\n".join(rows)
 
 
@@ -58,26 +52,21 @@ def minimum(context: dict) -> str:
     return f"To run the project, you need {needed}."
 
 
+def scripts(context: dict) -> str:
+    """Return the sentence with an example of answers that are not the defaults."""
+    others = [f" {option}={context[option][1]}" for option in ("python_version", "deploy") if len(context[option]) > 1]
+    return f"Scripts answer on the command line: `cookiecutter . --no-input{''.join(others)}`."
+
+
 def filled(text: str, context: dict) -> str:
     """Return README.md's text with each part between its marks as it should be."""
-    for part in (options, rules, minimum):
+    for part in (options, scripts, rules, minimum):
         mark, new = part.__name__, part(context)
         pattern = rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)"
         text, count = re.subn(pattern, lambda match, new=new: f"{match[1]}{new}\n{match[2]}", text, flags=re.DOTALL)
-        if count != 1:
-            sys.exit(f"README.md has {count} places marked <!-- {mark} -->; it needs one.")
+        assert count == 1, f"README.md has {count} places marked <!-- {mark} -->; it needs one."
     return text
 
 
-def main(arguments: list[str]) -> None:
-    """Write or check."""
-    context = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    old = README.read_text(encoding="utf-8")
-    new = filled(old, context)
-    if "--check" in arguments:
-        sys.exit("README.md does not match cookiecutter.json: run python scripts/readme.py" if new != old else 0)
-    README.write_text(new, encoding="utf-8", newline="\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def test_the_tables_of_the_readme_are_up_to_date(document) -> None:
+    document(README, filled(README.read_text(encoding="utf-8"), CONTEXT))

@@ -1,0 +1,3 @@
+#% for name, value in cookiecutter._organisation.image_labels.items()
+LABEL {{ name }}="{{ value | replace('\\', '\\\\') | replace('"', '\\"') | replace('$', '\\$') }}"
+#% endfor
