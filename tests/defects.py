@@ -310,6 +310,38 @@ DEFECTS: dict[str, list[Defect]] = {
         Defect("an update that compares secrets", "pyproject.toml", 'skip = [".env", ', "skip = ["),
         Defect("a command that no test knows", "../README.md", "`cruft update --skip-apply-ask`", "`git pull`"),
     ],
+    "test_an_update_runs_the_code_of_the_newer_template": [
+        Defect(
+            "an update that runs old code",
+            "../template_needs_cookiecutter_2_2_or_newer.py",
+            "if loaded and not",
+            "if not loaded and not",
+        )
+    ],
+    "test_a_retired_choice_stays_with_projects_that_have_it": [
+        Defect(
+            "a retired choice that is offered",
+            "../local_extensions/__init__.py",
+            "if each not in answers.RETIRED.get(name, {})",
+            "",
+        )
+    ],
+    "test_a_new_rule_refuses_new_projects_only": [
+        Defect(
+            "a rule that locks projects out",
+            "../local_extensions/answers.py",
+            "answer != before.get(name)",
+            "before",
+        )
+    ],
+    "test_what_an_organisation_cannot_set_is_refused_in_a_sentence": [
+        Defect("a password in Git", "../local_extensions/organisation.py", "://[^/", "x^[^/")
+    ],
+    "test_of_two_versions_of_an_update_the_newer_ones_are_kept": [
+        Defect(
+            "an older version that wins", "docker/lock.py", "found[name, marker] = max(", "found[name, marker] = min("
+        )
+    ],
     "test_links_lead_somewhere": [
         Defect("a link that leads nowhere", "../README.md", "(CHANGELOG.md)", "(CHANGES.md)")
     ],

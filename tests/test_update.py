@@ -29,6 +29,7 @@ def create(upstream: Path, *more: str, **answers: str) -> Path:
 
 def test_an_update_keeps_local_edits_and_dotenv(upstream) -> None:
     project = create(upstream)
+    run(upstream.parent, "cruft", "diff", "--exit-code", "--project-dir", project)
     env, licence = (project / ".env").read_text(), (project / "LICENSE").read_text()
     token = env.partition("JUPYTER_TOKEN=")[2].split()[0]
     assert token not in (project / ".cruft.json").read_text()
@@ -185,9 +186,12 @@ def test_a_project_of_cookiecutter_is_updated_by_the_commands_of_its_page(upstre
 
 
 def past() -> list[str]:
-    """Return the first commit that this repository knows, and the last three releases."""
-    (first, *_) = git(ROOT, "rev-list", "--max-parents=0", "HEAD").split()
-    return list(dict.fromkeys([first, *git(ROOT, "log", "-3", "--format=%H", "--grep=^Release [0-9]").split()]))
+    """Return the first commit that this repository knows, and the last three releases; a new fork may have none."""
+    found = []
+    for asked in (("--max-count=1", "--max-parents=0"), ("--max-count=3", "--grep=^Release [0-9]")):
+        command = ["git", "rev-list", *asked, "--all"]
+        found += subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    return list(dict.fromkeys(found))
 
 
 LOCKED = "humanize==4.12.3 \\\n    --hash=sha256:00\n"
