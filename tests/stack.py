@@ -42,10 +42,10 @@ class Stack:
         return dict(line.split("=", 1) for line in lines)
 
     def set(self, **values: object) -> None:
-        """Change settings in .env."""
+        """Change settings in .env, which may have them as a comment."""
         env = self.path / ".env"
         for name, value in values.items():
-            env.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", env.read_text()))
+            env.write_text(re.sub(rf"(?m)^#?{name}=.*$", lambda _, line=f"{name}={value}": line, env.read_text()))
         self.__dict__.pop("settings", None)  # those that were read before
 
     @property

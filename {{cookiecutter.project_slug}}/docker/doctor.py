@@ -3,16 +3,21 @@
 Standard library only, of Python 3.9 or newer. The service `doctor` adds --inside: it sees neither Docker nor ports.
 """
 
+import base64
 import json
 import os
 import re
 import runpy
 import shutil
+import ssl
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import TimeoutExpired, run
+from urllib.error import HTTPError
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 MINIMUM = {{ cookiecutter._versions.minimum | tojson }}
 SHOW = {"Docker Compose": "compose version --short", "buildx": "buildx version"}  # else the engine's own version
@@ -47,6 +52,7 @@ KEYS = {  # of inputs on other machines
     "gs": ["GOOGLE_SERVICE_ACCOUNT_KEY"],
     "az": ["AZURE_STORAGE_ACCOUNT_NAME"],
 }
+AUTHORITIES = FOLDER / "docker/ca.crt"  # of an organisation
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
 
@@ -114,6 +120,56 @@ def _input() -> Findings:
     if lacking := [name for name in KEYS.get(kind, []) if not KNOWN.get(name)]:
         wrong = f".env has no {' and no '.join(lacking)}, so PIPELINE_INPUT can only be one that is public."
         yield wrong, "In .env, set what its owner gave you."
+
+
+def reach(url: SplitResult) -> str:
+    """Ask a package index, with its login, through the proxy in .env; return what is wrong: a status, or a reason."""
+    login, _, host = url.netloc.rpartition("@")
+    request = Request(url._replace(netloc=host).geturl())
+    if login:
+        request.add_header("Authorization", f"Basic {base64.b64encode(unquote(login).encode()).decode()}")
+    named = {scheme: KNOWN.get(f"{scheme.upper()}_PROXY") for scheme in ("http", "https")}
+    near = [each.strip().lstrip("*.") for each in KNOWN.get("NO_PROXY", "").split(",")]
+    direct = any(each and (url.hostname or "").endswith(each) for each in near)
+    proxy = ProxyHandler({scheme: address for scheme, address in named.items() if address and not direct})
+    trust = ssl.create_default_context()
+    try:
+        if AUTHORITIES.exists():
+            trust.load_verify_locations(AUTHORITIES)
+        build_opener(proxy, HTTPSHandler(context=trust)).open(request, timeout=15).close()
+    except HTTPError as error:
+        return str(error.code)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return "certificate" if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
+    return ""
+
+
+def _sources() -> Findings:
+    for name in ("PACKAGE_INDEX", "EXTRA_INDEX"):
+        try:
+            url = urlsplit(KNOWN.get(name, ""))
+        except ValueError as error:
+            yield f"{name} is not an address: {error}.", "Correct it in .env."
+            continue
+        host, wrong = url.netloc.rpartition("@")[2], reach(url) if url.netloc else ""
+        if wrong in ("401", "403"):
+            asks = "refuses the login" if "@" in url.netloc else "asks for a login"
+            yield f"{name}: {host} {asks}.", f"In .env, set {name}={url.scheme}://USER:PASSWORD@{host}{url.path}"
+        elif wrong == "certificate":
+            wrong = f"{name}: the certificate of {host} is not trusted."
+            yield wrong, "Add the authority that signed it to docker/ca.crt, in PEM form, and build again."
+        elif wrong and wrong != "404":  # of an index that has no start page
+            yield f"{name}: {host} does not answer ({wrong}).", "Correct it in .env, or set HTTPS_PROXY there."
+    for name, image in re.findall(r"(?m)^ARG (\w+_IMAGE)=(\S+)", (FOLDER / "Dockerfile").read_text(encoding="utf-8")):
+        image = KNOWN.get(name) or image
+        host = image.partition("/")[0]
+        if re.search("[.:]", host) and "/" in image and not ask(f"image inspect {image}")[0]:
+            complaint = ask(f"buildx imagetools inspect {image}")[1]
+            if re.search("(?i)unauthorized|denied|forbidden", complaint):
+                yield f"{host} does not let you have {image}.", f"`docker login {host}`"
+            elif complaint:
+                yield f"{image} cannot be had: {complaint}", f"Correct {name} in .env, or the network."
 
 
 def _services() -> Findings:
@@ -217,6 +273,7 @@ CHECKS = [
     ("Docker", not INSIDE, _docker),
     (".env", True, _env),
     ("input", not FAULT[0], _input),
+    ("package indexes and base images", not (INSIDE or FAULT[0]), _sources),
     ("ports and containers", not (INSIDE or FAULT[0]), _services),
     ("cores, memory and disk", bool(INFO), _machine),
     ("files", True, _files),

@@ -1,0 +1,238 @@
+"""In an organisation's network: an index with a login and a certificate of its own, only to be reached by a proxy."""
+
+import base64
+import hashlib
+import http.server
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from programs import commit_all, git, run
+from stack import Stack
+from template import CONTEXT, ROOT
+from test_lock_refusals import wheel
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+HOST, LOGIN = "packages.example.test", "me:s3cret-of-the-index"
+INDEX = f"https://{HOST}/simple"
+
+
+class Network(NamedTuple):
+    """What is there besides the machine."""
+
+    authority: str  # in PEM form
+    proxy: str  # as containers reach it
+    asked: list[str]  # the hosts that the proxy was asked for
+
+
+def certificates(folder: Path) -> str:
+    """Make a certificate authority, and what it signed for the index: `key` and `crt`. Returns the authority."""
+    new = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # else Python 3.13 and newer refuse it
+    run(folder, *new, "-subj", "/CN=Example", *usage, "-keyout", "ca.key", "-out", "ca.crt")
+    named = ("-addext", f"subjectAltName=DNS:{HOST}", "-addext", "basicConstraints=critical,CA:FALSE")
+    run(
+        folder,
+        *new,
+        "-subj",
+        f"/CN={HOST}",
+        *named,
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-keyout",
+        "key",
+        "-out",
+        "crt",
+    )
+    return (folder / "ca.crt").read_text().strip()
+
+
+def index_of(folder: Path) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return what serves the packages in a folder to those who have the login."""
+
+    class Index(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers["Authorization"] != f"Basic {base64.b64encode(LOGIN.encode()).decode()}":
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", "Basic realm=packages")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            name = self.path.strip("/").rpartition("/")[2]
+            files = sorted(folder.glob(f"{name.replace('-', '_')}-*.whl"))
+            page = "".join(
+                f'<a href="/files/{each.name}#sha256={hashlib.sha256(each.read_bytes()).hexdigest()}">{each.name}</a>'
+                for each in files
+            )
+            body = (folder / name).read_bytes() if self.path.startswith("/files/") else page.encode()
+            self.send_response(200 if body or name == "simple" else 404)
+            self.send_header("Content-Type", "application/octet-stream" if "/files/" in self.path else "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Index
+
+
+def proxy_to(port: int, asked: list[str]) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return a proxy that lets through to the index, and to nothing else."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            if self.path != f"{HOST}:443":
+                return self.send_error(403)
+            with socket.create_connection(("127.0.0.1", port)) as there:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=copy, args=(there, self.connection), daemon=True)
+                back.start()
+                copy(self.connection, there)
+                back.join()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def copy(one: socket.socket, other: socket.socket) -> None:
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    return Proxy
+
+
+@pytest.fixture(scope="module")
+def network(engine, tmp_path_factory) -> Iterator[Network]:
+    """Start the index, with uv and two small packages, and the proxy."""
+    folder = tmp_path_factory.mktemp("network")
+    authority = certificates(folder)
+    packages = folder / "packages"
+    packages.mkdir()
+    uv = f"uv=={CONTEXT['_versions']['uv']}"
+    run(folder, sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", packages, uv)
+    for version in ("1.0", "2.0"):
+        wheel(packages, "humanize", version)
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(folder / "crt", folder / "key")
+    asked: list[str] = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(packages)) as index:
+        index.socket = trust.wrap_socket(index.socket, server_side=True)
+        with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
+            for server in (index, proxy):
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+            bridge = ("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+            yield Network(authority, f"http://{run(folder, *bridge).strip()}:{proxy.server_port}", asked)
+            for server in (index, proxy):
+                server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def clone(network, tmp_path_factory) -> Iterator[Stack]:
+    """Return a fresh clone of a project that such an organisation has made; its packages are few and small."""
+    home = tmp_path_factory.mktemp("home")
+    table = {"package_index": INDEX, "ca_certificates": [network.authority]}
+    (home / ".cookiecutterrc").write_text(json.dumps({"default_context": {"_organisation": table}}))
+    run(home, "cookiecutter", "--no-input", ROOT, "project_slug=closed", HOME=str(home))
+    project = home / "closed"
+    pyproject = project / "pyproject.toml"
+    text = re.sub(r"(?s)\n(dependencies|lab) = \[.*?\n\]", r"\n\1 = []", pyproject.read_text())
+    pyproject.write_text(text.replace("dependencies = []", 'dependencies = ["humanize<2"]'))
+    for lock in (project / "requirements").iterdir():
+        lock.write_text("")
+    commit_all(project)
+    git(home, "clone", "--quiet", project, home / "copy")
+    stack = Stack(home / "copy")
+    try:
+        yield stack
+    finally:
+        stack.remove()
+
+
+def doctor(stack: Stack) -> str:
+    """Return what the doctor says of the index, in one line."""
+    command = [sys.executable, "docker/doctor.py"]
+    done = subprocess.run(command, cwd=stack.path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    said = re.sub(r"\s+", " ", done.stdout)
+    return said.partition("package indexes and base images")[2].partition(" ok ")[0]
+
+
+def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, network, tmp_path) -> None:
+    said = clone.shell("docker compose --env-file .env.example run --rm setup")  # it needs no package
+    assert f"PACKAGE_INDEX={INDEX}\n" in (clone.path / ".env").read_text()
+    assert f"{HOST} does not answer" in doctor(clone)
+    clone.set(HTTPS_PROXY=network.proxy.replace(network.proxy.split("/")[2].split(":")[0], "127.0.0.1"))
+    assert f"PACKAGE_INDEX: {HOST} asks for a login. -> In .env, set PACKAGE_INDEX=https://USER:PASSWORD@" in doctor(
+        clone
+    )
+    clone.set(PACKAGE_INDEX=INDEX.replace("//", "//me:wrong@"))
+    assert f"PACKAGE_INDEX: {HOST} refuses the login." in doctor(clone)
+    clone.set(PACKAGE_INDEX=INDEX.replace("//", f"//{LOGIN}@"))
+    (clone.path / "docker/ca.crt").rename(tmp_path / "ca.crt")
+    assert f"the certificate of {HOST} is not trusted. -> Add the authority" in doctor(clone)
+    (tmp_path / "ca.crt").rename(clone.path / "docker/ca.crt")
+    assert doctor(clone) == ""
+
+    # the proxy from .env, then from the shell, then from Docker's own settings
+    clone.set(HTTPS_PROXY=network.proxy)
+    said += clone.compose("run", "--rm", "lock")
+    assert "requirements/process.txt: 1 packages, 1 new or changed" in said
+    assert "humanize==1.0" in (clone.path / "requirements/lab.txt").read_text()
+    clone.set(HTTPS_PROXY="")
+    said += clone.shell(f"HTTPS_PROXY={network.proxy} docker compose build --progress plain process")
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpsProxy": network.proxy}}}))
+    env = (clone.path / ".env").read_text()
+    (clone.path / ".env").write_text(re.sub(r"(?m)^HTTPS_PROXY=\n", "", env))
+    plugins = Path.home() / ".docker/cli-plugins"
+    if plugins.exists():
+        (tmp_path / "cli-plugins").symlink_to(plugins)
+    said += clone.shell(f"DOCKER_CONFIG={tmp_path} docker compose run --rm lock --upgrade")
+    assert set(network.asked) == {f"{HOST}:443"}
+
+    trusted = f"import urllib.request as u; u.urlopen('{INDEX}/humanize/')"
+    ask = f"DOCKER_CONFIG={tmp_path} docker compose run --rm --entrypoint python lock -c"
+    assert "HTTP Error 401" in clone.shell(f'{ask} "{trusted}"', code=1)  # which only its login ends
+    said += clone.compose("run", "--rm", "--entrypoint", "python", "process", "-c", "import humanize; print('there')")
+    assert "there" in said
+    image = f"{clone.name}-process"
+    said += clone.run("docker", "history", "--no-trunc", image) + clone.run("docker", "inspect", image)
+    metadata = tmp_path / "metadata.json"
+    bake = f"docker buildx bake --file compose.yaml --metadata-file {metadata} --set process.tags={image} process"
+    said += clone.shell(f"HTTPS_PROXY={network.proxy} BUILDX_METADATA_PROVENANCE=max {bake}") + metadata.read_text()
+    assert "buildkit" in metadata.read_text()
+    clone.run("docker", "save", "--output", tmp_path / "image.tar", image)
+    clone.run("tar", "xf", tmp_path / "image.tar", "-C", tmp_path)
+    secret = LOGIN.partition(":")[2]
+    assert secret not in said
+    found = [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in unpacked(path)]
+    assert found == []
+    home = clone.path.parent
+    kept = [path for path in home.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert kept == [clone.path / ".env"]
+
+
+def unpacked(path: Path) -> bytes:
+    """Return the content of a file, without compression if it is a layer of an image."""
+    content = path.read_bytes()
+    if content[:2] != b"\x1f\x8b":
+        return content
+    return subprocess.run(["gzip", "--decompress", "--stdout", path], capture_output=True, check=True).stdout
