@@ -212,6 +212,7 @@ def project(bake, folder: Path, **answers: str) -> Stack:
     names = {"project_slug": f"dsd-{uuid.uuid4().hex[:8]}", "package_name": bake().context["package_name"]}
     path = shutil.copytree(bake(**names, **answers).path, folder / names["project_slug"], copy_function=shutil.copy2)
     free_ports(path / ".env")
+    (path / ".cruft.json").write_text("{}")  # as cookiecutter and cruft leave it
     return Stack(path)
 
 

@@ -284,6 +284,7 @@ ELSEWHERE = (
     "docker compose up --watch",
     "git init",
     "git status",
+    "git diff",
     "cruft update",
     "python3 -m pip",
     "pre-commit install",
