@@ -61,7 +61,7 @@ def advice(answers: dict, before: dict = BEFORE) -> list[str] | None:
         return None
     if before.get("_commit") == answers.get("_commit"):  # cruft generates the old version too, and first
         return []
-    change = "To change it, run: cruft update --variables-to-update '{}'"
+    change = "To change it, run: cruft update --skip-apply-ask --variables-to-update '{}'"
     told = [
         f"{option} '{choice}' is retired, and stays in this project. " + change.format(json.dumps({option: instead}))
         for option, retired in RETIRED.items()

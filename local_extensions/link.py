@@ -18,14 +18,14 @@ def git(*question: str) -> str:
 def link(answers: dict) -> dict | None:
     """Return the address and the version of the template, and the answers; None where cruft or nobody knows them.
 
-    Where the template's server does not have this version yet, the address is the folder. A password in it is left out.
+    Where the template's server does not have this version yet, the address is the folder. A login in it is left out.
     """
     if "_repo_dir" not in answers or git("rev-parse", "--show-prefix") != f"{HERE.name}/":
         return None
     commit, origin = git("rev-parse", "HEAD"), git("remote", "get-url", "origin")
     published = origin and git("branch", "--remotes", "--contains", commit)
     return {
-        "template": re.sub(r"(?<=://)[^/@]*:[^/@]*@", "", origin) if published else str(HERE.parent),
+        "template": re.sub(r"(?<=^https://)[^/]*@", "", origin) if published else str(HERE.parent),
         "commit": commit,
         "checkout": answers.get("_checkout"),
         "context": {"cookiecutter": {name: answer for name, answer in answers.items() if name[0] != "_"}},

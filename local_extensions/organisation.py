@@ -7,6 +7,9 @@ from .answers import CONTEXT, HERE
 
 DEFAULTS: dict[str, Any] = CONTEXT["_organisation"]
 LOGIN = re.compile(r"://[^/\s@]*@")
+NOT_PLAIN = re.compile(r"[\s\"'`\\\\|${}]")  # what means something in a Dockerfile, in YAML or in a shell
+FREE = ("ca_certificates", "image_labels", "code_owners", "security_contact")  # where it means nothing
+KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
 SECRET = re.compile(r"(TOKEN|PASSWORD|SECRET|KEY)$")
 EXAMPLES = [HERE.parent / "{{cookiecutter.project_slug}}/.env.example", *(HERE.parent / "templates").glob("*/*/env")]
 SETTINGS = {
@@ -19,20 +22,40 @@ def problem(table: dict) -> str:
     for key, value in table.items():
         if key not in DEFAULTS:
             return f"_organisation has no {key}: choose from {', '.join(DEFAULTS)}."
-        if not isinstance(value, type(DEFAULTS[key])):
-            kinds = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
-            return f"_organisation.{key} must be {kinds[type(DEFAULTS[key])]}."
-        if LOGIN.search(str(value)):
-            return (
-                f"_organisation.{key} has a login in it, which would be in Git: remove it. A login belongs into .env "
-                "of each machine, and into a secret of CI."
-            )
-    for name, value in table.get("settings", {}).items():
-        if name not in SETTINGS or SECRET.search(name):
-            why = "is a secret" if SECRET.search(name) else "is not a setting of .env.example"
-            return f"_organisation.settings: {name} {why}: remove it."
-        if not re.fullmatch(r"[\w.,:/*+-]*", value):
-            return f"_organisation.settings: {name} is {value!r}: use letters, digits and . , : / * + - only."
+        if reason := value_problem(key, value):
+            return f"_organisation.{key} {reason}"
+    return next(filter(None, (setting_problem(*each) for each in table.get("settings", {}).items())), "")
+
+
+def value_problem(key: str, value: Any) -> str:
+    """Say what is wrong with the value of a key, or nothing."""
+    if not isinstance(value, kind := type(DEFAULTS[key])):
+        return f"must be {KINDS[kind]}."
+    parts = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for part in (part for part in parts if not isinstance(part, bool)):
+        if not isinstance(part, str):
+            return f"has {part!r}: write it as a text."
+        if LOGIN.search(part):
+            why = "has a login in it, which would be in Git: remove it."
+            return f"{why} A login belongs into .env of each machine, and into a secret of CI."
+        if key == "ca_certificates" and "-----BEGIN CERTIFICATE-----" not in part:
+            return "has what is not a certificate in PEM form: it starts with -----BEGIN CERTIFICATE-----."
+        if key != "ca_certificates" and not part.isprintable():
+            return "has a line break or a control character: remove it."
+        if key not in FREE and (found := NOT_PLAIN.search(part)):
+            return f"has {found[0]!r} in it: remove it."
+    if key == "image_prefix" and value and not value.endswith("/"):
+        return f"is in front of each image: end it with a slash, as in {value}/."
+    return f"ends with a slash: remove it, as in {value[:-1]}." if key == "registry" and value.endswith("/") else ""
+
+
+def setting_problem(name: str, value: str) -> str:
+    """Say what is wrong with another default of a setting, or nothing."""
+    if name not in SETTINGS or SECRET.search(name):
+        why = "is a secret" if SECRET.search(name) else "is not a setting of .env.example"
+        return f"_organisation.settings: {name} {why}: remove it."
+    if not re.fullmatch(r"[\w.,:/*+-]*", value):
+        return f"_organisation.settings: {name} is {value!r}: use letters, digits and . , : / * + - only."
     return ""
 
 

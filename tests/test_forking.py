@@ -157,11 +157,17 @@ def test_what_a_person_sets_without_a_fork_counts_for_updates_too(upstream, tmp_
 REFUSED = {
     "a login": ({"package_index": "https://me:s3cret@a.example/simple"}, "package_index has a login in it"),
     "a token": ({"apt_mirrors": {"debian": "https://t0ken@a.example"}}, "apt_mirrors has a login in it"),
+    "no text": ({"settings": {"CPUS": 8}}, "settings has 8: write it as a text"),
+    "no certificate": ({"ca_certificates": ["MIIB"]}, "ca_certificates has what is not a certificate"),
+    "no slash": ({"image_prefix": "a.example/hub"}, "image_prefix is in front of each image: end it with a slash"),
+    "a slash": ({"registry": "a.example/data/"}, "registry ends with a slash: remove it, as in a.example/data."),
+    "a command": ({"package_index": "https://a.example/$(id)"}, "package_index has '$' in it"),
+    "two lines": ({"image_labels": {"a": "b\nUSER 0"}}, "image_labels has a line break"),
     "a wrong name": ({"package_indx": ""}, "has no package_indx: choose from image_prefix, "),
     "a wrong kind": ({"ca_certificates": "-----BEGIN"}, "ca_certificates must be a list"),
     "no setting": ({"settings": {"MEMROY": "8g"}}, "settings: MEMROY is not a setting of .env.example"),
     "a secret": ({"settings": {"JUPYTER_TOKEN": "abc"}}, "settings: JUPYTER_TOKEN is a secret"),
-    "an odd value": ({"settings": {"TZ": "$(id)"}}, "settings: TZ is '$(id)'"),
+    "an odd value": ({"settings": {"TZ": "$(id)"}}, "settings has '$' in it"),
     "an address": ({"email_domain": "example.org"}, "author_email 'me@example.com' must end with @example.org"),
 }
 
