@@ -145,7 +145,7 @@ CHECKS = {
 
 
 def _stage(project: Project, name: str) -> int:
-    """Return at which line, from 0, a stage begins; the last line if there is none."""
+    """Return the line, from 0, at which a stage begins, or the last line."""
     found = (number for number, line in enumerate(project.dockerfile) if re.match(rf"FROM \S+ AS {name}$", line))
     return next(found, len(project.dockerfile) - 1)
 
