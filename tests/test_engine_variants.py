@@ -316,11 +316,16 @@ def test_every_command_of_its_documents_works(stack) -> None:
     (stack.path / "data/penguins.csv").unlink()
 
 
-def test_a_service_that_crashes_comes_back(stack) -> None:
-    """All its processes are killed but the first, which sees to the others; a worker's before those of its server."""
+def users_first(stack: Stack) -> list[str]:
+    """Return the services that run, those that use others before these, as Compose stops them."""
     services = json.loads(stack.compose("config", "--format", "json"))["services"]
     servers = {name for body in services.values() for name in body.get("depends_on", {})}
-    for service in sorted(stack.running, key=lambda name: name in servers):
+    return sorted(stack.running, key=lambda name: name in servers)
+
+
+def test_a_service_that_crashes_comes_back(stack) -> None:
+    """All its processes are killed but the first, which sees to the others."""
+    for service in users_first(stack):
         kind = (service, *stack.base_images().values())
         if kind in CRASHED:
             continue
@@ -339,7 +344,7 @@ def test_services_stop_in_time_and_the_dev_container_opens(stack, devcontainer) 
     """Last, as the tool for dev containers starts `lab` anew."""
     sleep = ("--entrypoint", "python", "process", "-c", "import time; time.sleep(60)")
     sleeper = stack.compose("run", "--detach", "--rm", *sleep).split()[-1]
-    containers = {service: stack.container(service)["Id"] for service in stack.running if service != "process"}
+    containers = {service: stack.container(service)["Id"] for service in users_first(stack) if service != "process"}
     for service, container in {"process": sleeper, **containers}.items():
         start = time.monotonic()
         stack.run("docker", "stop", container)
