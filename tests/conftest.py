@@ -11,7 +11,7 @@ import pytest
 from baking import Bake, bake_once, copy_of_template, fast_cookiecutter
 from needs import need, need_answer
 from programs import commit_all
-from stack import Stack, project
+from stack import Stack, container_of, free_port, project, remove_images
 from template import ROOT, WRITE
 
 pytest_plugins = ["shown", "summary"]
@@ -95,6 +95,30 @@ def compose_client() -> None:
 def engine(compose_client) -> None:
     """Need an engine that answers."""
     need_answer("docker", "info")
+
+
+@pytest.fixture(scope="module")
+def registry(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a registry that asks for a login, and log in; return its address."""
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    address = f"127.0.0.1:{port}"
+    name = container_of(address)
+    stack = Stack(folder)
+    hashed = stack.shell(
+        "echo secret | docker run --rm --interactive caddy:2.11.4 caddy hash-password --bcrypt-cost 4"
+    ).strip()
+    (folder / "htpasswd").write_text(f"me:{hashed}\n")
+    login = ("REGISTRY_AUTH=htpasswd", "REGISTRY_AUTH_HTPASSWD_REALM=me", "REGISTRY_AUTH_HTPASSWD_PATH=/login/htpasswd")
+    options = [*(f"--env={each}" for each in login), f"--volume={folder}:/login:ro", f"--publish={address}:5000"]
+    stack.run("docker", "run", "--detach", "--name", name, *options, "registry:3")
+    try:
+        log_in = f"echo secret | docker login --username me --password-stdin {address}"
+        stack.shell(f"for try in $(seq 50); do {log_in} && exit; sleep 0.2; done; exit 1")
+        yield address
+    finally:
+        stack.run("docker", "logout", address)
+        stack.run("docker", "rm", "--force", "--volumes", name)
+        remove_images(stack, f"{address}/*/*", f"{address}/*/*/*")
 
 
 @pytest.fixture

@@ -241,3 +241,16 @@ def reachable(host: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def container_of(registry: str) -> str:
+    """Return the name of a registry's container."""
+    return f"dsd-registry-{registry.partition(':')[2]}"
+
+
+def remove_images(stack: Stack, *references: str) -> None:
+    """Take away all images that are called so."""
+    filters = (f"--filter=reference={reference}" for reference in references)
+    found = stack.run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", *filters).split()
+    if found:
+        stack.run("docker", "rmi", *found)

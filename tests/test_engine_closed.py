@@ -1,4 +1,4 @@
-"""In an organisation's network: an index with a login and a certificate of its own, only to be reached by a proxy."""
+"""In an organisation's network: mirror and index with logins, a certificate of its own, a proxy as the only way out."""
 
 import base64
 import hashlib
@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from programs import commit_all, git, run
 from stack import Stack
-from template import CONTEXT, ROOT
+from template import CHOICES, CONTEXT, ROOT
 from test_lock_refusals import wheel
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -146,10 +147,27 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
 
 
 @pytest.fixture(scope="module")
-def clone(network, tmp_path_factory) -> Iterator[Stack]:
+def mirror(registry) -> str:
+    """Return the prefix of images that are there for those who have logged in; nobody has."""
+    prefix = f"{registry}/hub/"
+    for version in CHOICES["python_version"][:1]:
+        image = CONTEXT["_versions"]["python_image"].format(version)
+        for command in (("tag", image, prefix + image), ("push", prefix + image), ("rmi", prefix + image)):
+            run(ROOT, "docker", *command)
+    run(ROOT, "docker", "logout", registry)
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
     """Return a fresh clone of a project that such an organisation has made; its packages are few and small."""
     home = tmp_path_factory.mktemp("home")
-    table = {"package_index": INDEX, "ca_certificates": [network.authority]}
+    table = {
+        "image_prefix": mirror,
+        "image_mirror_login": True,
+        "package_index": INDEX,
+        "ca_certificates": [network.authority],
+    }
     (home / ".cookiecutterrc").write_text(json.dumps({"default_context": {"_organisation": table}}))
     run(home, "cookiecutter", "--no-input", ROOT, "project_slug=closed", HOME=str(home))
     project = home / "closed"
@@ -159,12 +177,14 @@ def clone(network, tmp_path_factory) -> Iterator[Stack]:
     for lock in (project / "requirements").iterdir():
         lock.write_text("")
     commit_all(project)
-    git(home, "clone", "--quiet", project, home / "copy")
-    stack = Stack(home / "copy")
+    copy = home / f"dsd-{uuid.uuid4().hex[:8]}"
+    git(home, "clone", "--quiet", project, copy)
+    stack = Stack(copy)
     try:
         yield stack
     finally:
         stack.remove()
+        run(home, "docker", "rmi", "--force", f"{copy.name}-setup")  # made before the copy had a name of its own
 
 
 def doctor(stack: Stack) -> str:
@@ -176,8 +196,13 @@ def doctor(stack: Stack) -> str:
     return said.partition("package indexes and base images")[2].partition(" ok ")[0]
 
 
-def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, network, tmp_path) -> None:
-    said = clone.shell("docker compose --env-file .env.example run --rm setup")  # it needs no package
+def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, network, mirror, tmp_path) -> None:
+    setup, host = "docker compose --env-file .env.example run --rm setup", mirror.partition("/")[0]
+    clone.shell(setup, code=1)  # it needs the base image, and no package
+    assert f"{host} does not let you have {mirror}" in doctor(clone)
+    (login,) = re.findall(rf"run `(docker login {host})` once", (clone.path / "README.md").read_text())
+    clone.shell(f"echo secret | {login} --username me --password-stdin")
+    said = clone.shell(setup)
     assert f"PACKAGE_INDEX={INDEX}\n" in (clone.path / ".env").read_text()
     assert f"{HOST} does not answer" in doctor(clone)
     clone.set(HTTPS_PROXY=network.proxy.replace(network.proxy.split("/")[2].split(":")[0], "127.0.0.1"))

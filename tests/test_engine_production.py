@@ -16,7 +16,7 @@ import shown
 import ssh
 from programs import run
 from proofs.api import PENGUIN
-from stack import Stack, free_port, project, send, wait
+from stack import Stack, container_of, free_port, project, remove_images, send, wait
 from summary import FIGURES
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -67,43 +67,6 @@ class Server(Stack):
     def state(self, service: str) -> str:
         """Return how a service is."""
         return self.container(service)["State"]["Health"]["Status"]
-
-
-def container_of(registry: str) -> str:
-    """Return the name of a registry's container."""
-    return f"dsd-registry-{registry.partition(':')[2]}"
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """Start a registry that asks for a login, and log in; return its address."""
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    address = f"127.0.0.1:{port}"
-    name = container_of(address)
-    stack = Stack(folder)
-    hashed = stack.shell(
-        "echo secret | docker run --rm --interactive caddy:2.11.4 caddy hash-password --bcrypt-cost 4"
-    ).strip()
-    (folder / "htpasswd").write_text(f"me:{hashed}\n")
-    login = ("REGISTRY_AUTH=htpasswd", "REGISTRY_AUTH_HTPASSWD_REALM=me", "REGISTRY_AUTH_HTPASSWD_PATH=/login/htpasswd")
-    options = [*(f"--env={each}" for each in login), f"--volume={folder}:/login:ro", f"--publish={address}:5000"]
-    stack.run("docker", "run", "--detach", "--name", name, *options, "registry:3")
-    try:
-        log_in = f"echo secret | docker login --username me --password-stdin {address}"
-        stack.shell(f"for try in $(seq 50); do {log_in} && exit; sleep 0.2; done; exit 1")
-        yield address
-    finally:
-        stack.run("docker", "logout", address)
-        stack.run("docker", "rm", "--force", "--volumes", name)
-        remove_images(stack, f"{address}/*/*", f"{address}/*/*/*")
-
-
-def remove_images(stack: Stack, *references: str) -> None:
-    """Take away all images that are called so."""
-    filters = (f"--filter=reference={reference}" for reference in references)
-    found = stack.run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", *filters).split()
-    if found:
-        stack.run("docker", "rmi", *found)
 
 
 def publish(made: Stack, registry: str, version: str, document: str) -> None:

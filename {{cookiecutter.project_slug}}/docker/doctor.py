@@ -166,7 +166,7 @@ def _sources() -> Findings:
         host = image.partition("/")[0]
         if re.search("[.:]", host) and "/" in image and not ask(f"image inspect {image}")[0]:
             complaint = ask(f"buildx imagetools inspect {image}")[1]
-            if re.search("(?i)unauthorized|denied|forbidden", complaint):
+            if re.search("(?i)authoriz|denied|forbidden", complaint):
                 yield f"{host} does not let you have {image}.", f"`docker login {host}`"
             elif complaint:
                 yield f"{image} cannot be had: {complaint}", f"Correct {name} in .env, or the network."
@@ -273,7 +273,7 @@ CHECKS = [
     ("Docker", not INSIDE, _docker),
     (".env", True, _env),
     ("input", not FAULT[0], _input),
-    ("package indexes and base images", not (INSIDE or FAULT[0]), _sources),
+    ("package indexes and base images", not INSIDE, _sources),
     ("ports and containers", not (INSIDE or FAULT[0]), _services),
     ("cores, memory and disk", bool(INFO), _machine),
     ("files", True, _files),
