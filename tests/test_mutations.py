@@ -120,10 +120,11 @@ SLOW = (
     "--ignore=tests/test_adding.py",  # the guide's diffs are for this template's own options
     "--ignore=tests/test_doctor.py",
     "--ignore=tests/test_env_file.py",
+    "--ignore=tests/test_scripts.py",
+    "--ignore=tests/test_shown.py",
     "--ignore=tests/test_lock_refusals.py",
     "--ignore=tests/test_old_cookiecutter.py",
     "--deselect=tests/test_docs.py::test_the_first_command_of_the_readme_makes_a_project",
-    "--deselect=tests/test_scripts.py::test_the_locks_are_what_the_script_makes",
     "--ignore=tests/test_tools.py",  # they look at one file at a time, and have seen each
 )
 
