@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent.parent
+NOT_READ = (ValueError, LookupError)  # what comes of other files than these
 CONFIG = ["docker", "compose", "--env-file", ".env.example", "--profile", "*", "config", "--format", "json"]
 MIRROR = "{{ cookiecutter._organisation.image_prefix }}"  # where images must come from, if anywhere
 LABELS: list[str] = {{ cookiecutter._organisation.image_labels | list | tojson }}  # that images must have
@@ -173,7 +174,7 @@ def read(compose: str) -> Project:
         return Project(dockerfile, json.loads(text)["services"], document)
     except OSError as error:
         sys.exit(f"{error.filename}: {error.strerror}.")
-    except (ValueError, LookupError):
+    except NOT_READ:
         sys.exit("pyproject.toml is not TOML, or Compose refuses compose.yaml: `docker compose config` shows why.")
 
 

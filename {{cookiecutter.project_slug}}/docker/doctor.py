@@ -52,6 +52,7 @@ KEYS = {  # of inputs on other machines
     "gs": ["GOOGLE_SERVICE_ACCOUNT_KEY"],
     "az": ["AZURE_STORAGE_ACCOUNT_NAME"],
 }
+LOGIN = "USER:PASSWORD"
 AUTHORITIES = FOLDER / "docker/ca.crt"  # of an organisation
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
@@ -155,7 +156,7 @@ def _sources() -> Findings:
         host, wrong = url.netloc.rpartition("@")[2], reach(url) if url.netloc else ""
         if wrong in ("401", "403"):
             asks = "refuses the login" if "@" in url.netloc else "asks for a login"
-            yield f"{name}: {host} {asks}.", f"In .env, set {name}={url.scheme}://USER:PASSWORD@{host}{url.path}"
+            yield f"{name}: {host} {asks}.", f"In .env, set {name}={url.scheme}://{LOGIN}@{host}{url.path}"
         elif wrong == "certificate":
             wrong = f"{name}: the certificate of {host} is not trusted."
             yield wrong, "Add the authority that signed it to docker/ca.crt, in PEM form, and build again."
