@@ -103,6 +103,11 @@ def test_each_breach_is_found_with_its_reason_and_remedy(made, breach) -> None:
     assert re.search(rf"^!!  {identifier}\n(      \S+:\d+: .+\n)+      \S.+\n      -> \S", said, re.MULTILINE)
 
 
+def test_a_group_of_packages_can_include_another(made) -> None:
+    write("pyproject.toml", r"^lab = \[", 'more = []\nlab = [{include-group = "more"},')(made)
+    assert "ok  packages-locked" in check(made)
+
+
 def test_what_is_accepted_has_a_reason_and_ends(made) -> None:
     BREACHES["port"][0](made)
     project = made / "pyproject.toml"

@@ -65,10 +65,10 @@ def services_confined(project: Project) -> Found:
             *(key for key in ("mem_limit", "pids_limit") if not service.get(key)),
         ]
         if lacking:
-            yield "compose.yaml", _line("compose.yaml", f"  {name}:"), f"{name} lacks {', '.join(lacking)}"
+            yield "compose.yaml", _line(name), f"{name} lacks {', '.join(lacking)}"
         mounted = [each.get("source", "") for each in service.get("volumes", [])]
         if service.get("privileged") or any(each.endswith("docker.sock") for each in mounted):
-            yield "compose.yaml", _line("compose.yaml", f"  {name}:"), f"{name} may do everything on the machine"
+            yield "compose.yaml", _line(name), f"{name} may do everything on the machine"
 
 
 def ports_local(project: Project) -> Found:
@@ -77,7 +77,7 @@ def ports_local(project: Project) -> Found:
         for port in service.get("ports", []):
             if port.get("host_ip") != "127.0.0.1":
                 wrong = f"{name} publishes port {port.get('published', port['target'])} to everybody"
-                yield "compose.yaml", _line("compose.yaml", f"  {name}:"), wrong
+                yield "compose.yaml", _line(name), wrong
 
 
 def secrets_untracked(project: Project) -> Found:
@@ -98,9 +98,9 @@ def packages_locked(project: Project) -> Found:
         text = (FOLDER / file).read_text(encoding="utf-8") if (FOLDER / file).exists() else ""
         blocks = re.split(r"(?m)^(?=\w)", text)
         have = {re.split(r"[=\[ ]", block)[0].lower() for block in blocks}
-        for line in wanted:
+        for line in (each for each in wanted if isinstance(each, str)):  # the others name groups
             name = re.split(r"[^\w.-]", line)[0].lower().replace("_", "-").replace(".", "-")
-            if isinstance(line, str) and name not in have:
+            if name not in have:
                 yield file, 1, f"{name} is in pyproject.toml, but not locked"
         for block in blocks:
             if "==" in block.partition("\n")[0] and "--hash=sha256:" not in block:
@@ -151,10 +151,10 @@ def _stage(project: Project, name: str) -> int:
     return next(found, len(project.dockerfile) - 1)
 
 
-def _line(file: str, start: str) -> int:
-    """Return the number of the line that starts so, or 1."""
-    lines = (FOLDER / file).read_text(encoding="utf-8").splitlines()
-    return next((number for number, line in enumerate(lines, 1) if line.startswith(start)), 1)
+def _line(service: str) -> int:
+    """Return the number of the line of compose.yaml at which a service begins, or 1."""
+    lines = (FOLDER / "compose.yaml").read_text(encoding="utf-8").splitlines()
+    return next((number for number, line in enumerate(lines, 1) if line.startswith(f"  {service}:")), 1)
 
 
 def _git(*question: str) -> str:
