@@ -75,6 +75,11 @@ README.md explains the rest.
 """
 
 
+def show(text: str) -> None:
+    """Print a text on any console."""
+    print(text.encode("ascii", "backslashreplace").decode())
+
+
 def main(proofs: list[dict], project: Path, advice: list[str] | None = None, link: dict | None = None) -> None:
     """Check, write .env and .cruft.json, report; exit with one sentence if the project is not what was chosen.
 
@@ -86,7 +91,8 @@ def main(proofs: list[dict], project: Path, advice: list[str] | None = None, lin
         with contextlib.suppress(OSError):  # it is not empty
             Path(folder).rmdir()
     if advice is not None:
-        print("".join(f"{sentence}\n" for sentence in advice).encode("ascii", "backslashreplace").decode(), end="")
+        for sentence in advice:
+            show(sentence)
         return
     if link is not None:  # cruft writes it by itself
         text = json.dumps(link, ensure_ascii=False, indent=2)
@@ -104,7 +110,7 @@ def main(proofs: list[dict], project: Path, advice: list[str] | None = None, lin
     # the token on a terminal only, never in a log
     text = next_steps(project, setup["addresses"](settings, token=sys.stdout.isatty()))
     text += f"\n{setup['ROOT']}" if setup["as_root"](settings) and not rootless else ""
-    print(text.encode("ascii", "backslashreplace").decode())
+    show(text)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ def shell(folder: Path, line: str, **options: str) -> str:
     return run(folder, "sh", "-c", line, **options)
 
 
+# For commands that commit, and are not given to `git` below
+SOMEBODY = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
 def git(folder: Path, *arguments: str, **options: object) -> str:
     """Run git as somebody; `options` are those of `run`."""
     return run(folder, "git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments, **options)

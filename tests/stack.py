@@ -243,6 +243,17 @@ def reachable(host: str) -> bool:
         return False
 
 
+def gateway() -> str:
+    """Return the address of this machine, as builds and containers reach it."""
+    bridge = ("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    return programs.run(Path(), *bridge).strip()
+
+
+def without_packages(pyproject: str) -> str:
+    """Return the text of a pyproject.toml that asks for no package, so that builds are quick."""
+    return re.sub(r"(?s)\n(dependencies|lab) = \[.*?\n\]", r"\n\1 = []", pyproject)
+
+
 def container_of(registry: str) -> str:
     """Return the name of a registry's container."""
     return f"dsd-registry-{registry.partition(':')[2]}"

@@ -61,11 +61,10 @@ def broken_rule(variant: Variant, rules: list[dict] = CONTEXT["_rules"]) -> str:
 
 def meets(variant: Variant, wanted: dict[str, list[str] | str]) -> bool:
     """Return whether a variant has one of the choices of each option, which can be a regular expression."""
-    return not [
-        option
+    return all(
+        re.fullmatch(some, variant[option]) if isinstance(some, str) else variant[option] in some
         for option, some in wanted.items()
-        if not (re.fullmatch(some, variant[option]) if isinstance(some, str) else variant[option] in some)
-    ]
+    )
 
 
 def variants() -> list[Variant]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 from programs import commit_all, git, run
-from stack import Stack
+from stack import Stack, gateway, without_packages
 from template import CHOICES, CONTEXT, ROOT
 from test_lock_refusals import wheel
 
@@ -140,8 +140,7 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
         with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
             for server in (index, proxy):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-            bridge = ("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-            yield Network(authority, f"http://{run(folder, *bridge).strip()}:{proxy.server_port}", asked)
+            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked)
             for server in (index, proxy):
                 server.shutdown()
 
@@ -150,10 +149,9 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
 def mirror(registry) -> str:
     """Return the prefix of images that are there for those who have logged in; nobody has."""
     prefix = f"{registry}/hub/"
-    for version in CHOICES["python_version"][:1]:
-        image = CONTEXT["_versions"]["python_image"].format(version)
-        for command in (("tag", image, prefix + image), ("push", prefix + image), ("rmi", prefix + image)):
-            run(ROOT, "docker", *command)
+    image = CONTEXT["_versions"]["python_image"].format(CHOICES["python_version"][0])
+    for command in (("tag", image, prefix + image), ("push", prefix + image), ("rmi", prefix + image)):
+        run(ROOT, "docker", *command)
     run(ROOT, "docker", "logout", registry)
     return prefix
 
@@ -172,7 +170,7 @@ def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
     run(home, "cookiecutter", "--no-input", ROOT, "project_slug=closed", HOME=str(home))
     project = home / "closed"
     pyproject = project / "pyproject.toml"
-    text = re.sub(r"(?s)\n(dependencies|lab) = \[.*?\n\]", r"\n\1 = []", pyproject.read_text())
+    text = without_packages(pyproject.read_text())
     pyproject.write_text(text.replace("dependencies = []", 'dependencies = ["humanize<2"]'))
     for lock in (project / "requirements").iterdir():
         lock.write_text("")
@@ -205,10 +203,9 @@ def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, 
     said = clone.shell(setup)
     assert f"PACKAGE_INDEX={INDEX}\n" in (clone.path / ".env").read_text()
     assert f"{HOST} does not answer" in doctor(clone)
-    clone.set(HTTPS_PROXY=network.proxy.replace(network.proxy.split("/")[2].split(":")[0], "127.0.0.1"))
-    assert f"PACKAGE_INDEX: {HOST} asks for a login. -> In .env, set PACKAGE_INDEX=https://USER:PASSWORD@" in doctor(
-        clone
-    )
+    clone.set(HTTPS_PROXY=network.proxy.replace(gateway(), "127.0.0.1"))
+    remedy = "-> In .env, set PACKAGE_INDEX=https://USER:PASSWORD@"
+    assert f"PACKAGE_INDEX: {HOST} asks for a login. {remedy}" in doctor(clone)
     clone.set(PACKAGE_INDEX=INDEX.replace("//", "//me:wrong@"))
     assert f"PACKAGE_INDEX: {HOST} refuses the login." in doctor(clone)
     clone.set(PACKAGE_INDEX=INDEX.replace("//", f"//{LOGIN}@"))

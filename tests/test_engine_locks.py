@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import shown
-from stack import project
+from stack import gateway, project, without_packages
 from template import CHOICES
 from test_lock_refusals import wheel
 
@@ -148,17 +148,14 @@ def test_a_second_index_a_library_and_a_compiler(default, index, tmp_path) -> No
             entry = tarfile.TarInfo(f"in_c-1.0/{name}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
-    gateway = default.run("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    address = f"http://me:s3cret-of-extra@{gateway.strip()}:{(tmp_path / 'port').read_text()}"
+    address = f"http://me:s3cret-of-extra@{gateway()}:{(tmp_path / 'port').read_text()}"
     env, pyproject, dockerfile = (default.path / file for file in (".env", "pyproject.toml", "Dockerfile"))
     env.write_text(env.read_text().replace("EXTRA_INDEX=", f"EXTRA_INDEX={address}"))
     readme = (default.path / "README.md").read_text()
     shown_for = dict(re.findall(r"(?m)^(\[tool\.uv.*|RUN apt-get .*)(\n.*)$", readme))
     (library,) = (line for line in shown_for if "libgomp1" in line)
 
-    text = re.sub(
-        r"(?s)\n(dependencies|lab) = \[.*?\n\]", r"\n\1 = []", pyproject.read_text()
-    )  # so that builds are quick
+    text = without_packages(pyproject.read_text())
 
     def ask(*names: str, end: str) -> None:
         pyproject.write_text(text.replace("dependencies = []", f"dependencies = {json.dumps(names)}") + end)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 import s3
-from stack import Stack, project
+from stack import Stack, gateway, project
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -59,9 +59,7 @@ def setup(bake, tmp_path_factory) -> Iterator[Setup]:
     """Put the sample into a server, in a file for each year and once as a large file."""
     made = project(bake, tmp_path_factory.mktemp("remote"))
     store = s3.Store(tmp_path_factory.mktemp("store"))
-    bridge = ("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
-    gateway = made.run(*bridge).strip()
-    wire = s3.Wire(gateway, store.port)
+    wire = s3.Wire(gateway(), store.port)
     try:
         made.compose("--profile", "tools", "build", "process", "test", "adopt")
         sample = next((made.path / "src").glob("*/sample/*.csv"))
@@ -73,7 +71,7 @@ def setup(bake, tmp_path_factory) -> Iterator[Setup]:
         store.put("public/one.csv", sample.read_bytes())
         header, _, rows = sample.read_bytes().partition(b"\n")
         store.put("penguins/large.csv", header + b"\n" + rows * 2000)
-        yield Setup(made, store, wire, gateway)
+        yield Setup(made, store, wire, gateway())
     finally:
         wire.close()
         store.stop()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import shown
 from baking import copy_of_template
-from programs import commit_all, git, run, shell
+from programs import SOMEBODY, commit_all, git, run, shell
 from template import ROOT, TREE, WRITE
 from test_mutations import SLOW
+from test_update import newer
 
 PAGE = (ROOT / "docs/forking.md").read_text(encoding="utf-8")
 EVERYTHING = {
@@ -48,7 +49,6 @@ GERMAN = {
     "license": {"LicenseRef-Example": "eigene", "Verbatim-1.0": "frei"},
 }
 LICENCES = {"LicenseRef-Example": "Copyright {{ cookiecutter.author_name }}\n", "Verbatim-1.0": "Free for all.\n"}
-SOMEBODY = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 def settings() -> dict:
@@ -148,8 +148,7 @@ def test_what_a_person_sets_without_a_fork_counts_for_updates_too(upstream, tmp_
     run(tmp_path, "cookiecutter", "--no-input", upstream, **home)
     project = tmp_path / "my-project"
     commit_all(project)
-    (upstream / TREE.name / "Makefile").open("a").write("# newer\n")
-    commit_all(upstream, "Newer")
+    newer(upstream)
     run(project, "cruft", "update", "--skip-apply-ask", **home)
     assert (project / "Makefile").read_text().endswith("# newer\n")
     assert "PACKAGE_INDEX=https://packages.example.com/simple\n" in (project / ".env.example").read_text()

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import shown
-from programs import commit_all, git, run, shell
+from programs import SOMEBODY, commit_all, git, run, shell
 from template import ROOT, TREE
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -16,9 +16,6 @@ def test_the_locks_are_what_the_script_makes(fork) -> None:
     made = ["cookiecutter.json", "local_extensions/reserved_names.txt"]
     for name in (*made, *(f"{TREE.name}/requirements/{each}.txt" for each in ("base", "lab", "process"))):
         assert (fork / name).read_text() == (ROOT / name).read_text(), f"{name}: run python scripts/lock.py"
-
-
-SOMEBODY = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 def test_a_release_is_dated_committed_and_tagged(upstream) -> None:

@@ -27,6 +27,14 @@ def create(upstream: Path, *more: str, **answers: str) -> Path:
     return project
 
 
+def newer(upstream: Path, **changes: object) -> None:
+    """Commit another version of the template: a line in the Makefile, and values of cookiecutter.json."""
+    makefile, options = upstream / TREE.name / "Makefile", upstream / "cookiecutter.json"
+    makefile.write_text(f"{makefile.read_text()}# newer\n")
+    options.write_text(json.dumps(json.loads(options.read_text()) | changes))
+    commit_all(upstream, "Newer")
+
+
 def test_an_update_keeps_local_edits_and_dotenv(upstream) -> None:
     project = create(upstream)
     run(upstream.parent, "cruft", "diff", "--exit-code", "--project-dir", project)
@@ -34,17 +42,15 @@ def test_an_update_keeps_local_edits_and_dotenv(upstream) -> None:
     token = env.partition("JUPYTER_TOKEN=")[2].split()[0]
     assert token not in (project / ".cruft.json").read_text()
 
-    readme, makefile = project / "README.md", upstream / TREE.name / "Makefile"
+    readme = project / "README.md"
     readme.write_text(readme.read_text().replace("## Everyday work", "## Our own words\n\nKept.\n\n## Everyday work"))
     commit_all(project, "Edit")
-    makefile.write_text(f"{makefile.read_text()}# newer\n")
     options = json.loads((upstream / "cookiecutter.json").read_text())
     # an option, and a choice of an old one, that did not exist when the project was made
     added = {"colour": ["blue", "red"], "license": [*options["license"], "Example-1.0"]}
     (upstream / "templates/license/Example-1.0").mkdir()
     (upstream / "templates/license/Example-1.0/LICENSE").write_text("Copyright {{ cookiecutter.author_name }}\n")
-    (upstream / "cookiecutter.json").write_text(json.dumps({**options, **added}))
-    commit_all(upstream, "Newer")
+    newer(upstream, **added)
 
     shown.run(partial(shell, project), README, "cruft update")
     assert (project / "Makefile").read_text().endswith("# newer\n")
@@ -62,13 +68,6 @@ def test_an_update_keeps_local_edits_and_dotenv(upstream) -> None:
     assert list(project.rglob("*.rej")) == []
 
 
-def newer(upstream: Path, **changes: object) -> None:
-    """Commit another version of the template: values of cookiecutter.json."""
-    options = upstream / "cookiecutter.json"
-    options.write_text(json.dumps(json.loads(options.read_text()) | changes))
-    commit_all(upstream, "Newer")
-
-
 def update(project: Path) -> str:
     """Update a project, and return what was said; nothing of it is left open."""
     said = shown.run(partial(shell, project), README, "cruft update")
@@ -84,10 +83,10 @@ def test_an_update_runs_the_code_of_the_newer_template(upstream) -> None:
     project = create(upstream)
     extensions, makefile = upstream / "local_extensions/__init__.py", upstream / TREE.name / "Makefile"
     extensions.write_text(extensions.read_text().replace('"advice":', '"shout": str.upper,\n            "advice":'))
-    makefile.write_text(makefile.read_text() + "# {{ 'newer' | shout }}\n")
+    makefile.write_text(makefile.read_text() + "# {{ 'shouted' | shout }}\n")
     newer(upstream)
     assert "is ready" not in update(project)
-    assert (project / "Makefile").read_text().endswith("# NEWER\n")
+    assert (project / "Makefile").read_text().endswith("# SHOUTED\n# newer\n")
 
 
 def test_a_retired_choice_stays_with_projects_that_have_it(upstream, tmp_path) -> None:
@@ -98,7 +97,6 @@ def test_a_retired_choice_stays_with_projects_that_have_it(upstream, tmp_path) -
     said = update(project)
     assert (project / "LICENSE").read_text() == licence
     assert f"license '{kept}' is retired, and stays in this project. To change it, run: cruft update " in said
-    (upstream / TREE.name / "Makefile").open("a").write("# newer\n")
     newer(upstream)
     assert update(project).count("is retired") == 1  # though cruft generates two versions that know it
 
@@ -173,7 +171,6 @@ def test_a_project_of_cookiecutter_is_updated_by_the_commands_of_its_page(upstre
     run(project, "cruft", "diff", "--exit-code")
     page = (project / "docs/updating.md").read_text()
     shown.run(partial(shell, project), page, "python3 -m pip install")
-    (upstream / TREE.name / "Makefile").open("a").write("# newer\n")
     newer(upstream)
     shown.run(partial(shell, project), page, "cruft update --skip-apply-ask")
     assert "Makefile" in shown.run(partial(shell, project), page, "git status")

@@ -52,7 +52,7 @@ KEYS = {  # of inputs on other machines
     "gs": ["GOOGLE_SERVICE_ACCOUNT_KEY"],
     "az": ["AZURE_STORAGE_ACCOUNT_NAME"],
 }
-LOGIN = "USER:PASSWORD"
+LOGIN = "USER:PASSWORD"  # apart from an address, where the check before a commit takes it for a real one
 AUTHORITIES = FOLDER / "docker/ca.crt"  # of an organisation
 Findings = Iterator[tuple[str, str]]  # what is wrong, and its remedy
 
