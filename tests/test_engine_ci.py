@@ -170,8 +170,9 @@ def publish_on_github(stack: Stack, address: str) -> list[str]:
             options = step["with"]
             command = f"docker buildx build --target {options['target']} --push --tag {options['tags']} "
             command += " ".join(f'--label "{label}"' for label in options["labels"].splitlines())
-            name, variable = options["secret-envs"].split("=")
-            command += f" --secret id={name},env={variable} --metadata-file built.json {options['context']}\n"
+            for name, variable in (secret.split("=") for secret in options["secret-envs"].split()):
+                command += f" --secret id={name},env={variable}"
+            command += f" --metadata-file built.json {options['context']}\n"
             command += r'''sed -n 's/.*"containerimage.digest": "\(.*\)".*/digest=\1/p' built.json >"$GITHUB_OUTPUT"'''
         elif "run" in step:
             command = "".join(f'export {name}="{value}"\n' for name, value in step.get("env", {}).items()) + step["run"]
