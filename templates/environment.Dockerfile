@@ -23,6 +23,5 @@ RUN --mount=type=bind,from=uv,source=/opt/uv/bin/uv,target=/usr/local/bin/uv \
 # Register it as kernel `python3`, ahead of the image's; other kernels stay
 RUN python -m ipykernel install --prefix /opt/kernel --env PATH "/opt/venv/bin:\${PATH}" \
       --display-name "Python {{ cookiecutter.python_version }} ({{ cookiecutter.project_slug }})" \
-    && echo "PATH=/opt/venv/bin:\$PATH" >/etc/profile.d/venv.sh \
     && git config --system --add safe.directory {{ lab.folder }}
 ENV JUPYTER_PATH=/opt/kernel/share/jupyter:/opt/conda/share/jupyter

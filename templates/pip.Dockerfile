@@ -1,3 +1,10 @@
+# Terminals find the project's Python first, and the proxy by the names that wget and curl read
+COPY <<'PROFILE' /etc/profile.d/venv.sh
+PATH=/opt/venv/bin:$PATH
+if [ "$HTTP_PROXY" ]; then export http_proxy="$HTTP_PROXY"; fi
+if [ "$HTTPS_PROXY" ]; then export https_proxy="$HTTPS_PROXY"; fi
+PROFILE
+
 # pip would add a package to this container only: say what adds it to the images
 COPY --chmod=755 <<PIP /opt/venv/bin/pip
 #!/opt/venv/bin/python

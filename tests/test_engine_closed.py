@@ -10,21 +10,28 @@ import ssl
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.parse
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from baking import copy_of_template
+from packaging.utils import canonicalize_name
 from programs import commit_all, git, run
 from stack import Stack, gateway, without_packages
 from template import CHOICES, CONTEXT, ROOT
 from test_lock_refusals import wheel
+from test_update import newer
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-HOST, LOGIN = "packages.example.test", "me:s3cret-of-the-index"
+HOST, LOGIN = "packages.example.test", f"me:{uuid.uuid4().hex}"
 INDEX = f"https://{HOST}/simple"
+VERSIONS, PYTHON = CONTEXT["_versions"], CHOICES["python_version"][0]
 
 
 class Network(NamedTuple):
@@ -33,6 +40,15 @@ class Network(NamedTuple):
     authority: str  # in PEM form
     proxy: str  # as containers reach it
     asked: list[str]  # the hosts that the proxy was asked for
+    template: Path  # its repository; `publish` puts it on the server
+    archives: list[str]  # Debian's, such as debian-security
+
+    def outside(self) -> dict[str, str]:
+        """Return what a machine of such a network sets for git."""
+        return {
+            "HTTPS_PROXY": self.proxy.replace(gateway(), "127.0.0.1"),
+            "GIT_SSL_CAINFO": str(self.template.parent / "ca.crt"),
+        }
 
 
 def certificates(folder: Path) -> str:
@@ -59,31 +75,49 @@ def certificates(folder: Path) -> str:
     return (folder / "ca.crt").read_text().strip()
 
 
-def index_of(folder: Path) -> type[http.server.BaseHTTPRequestHandler]:
-    """Return what serves the packages in a folder to those who have the login."""
+def index_of(folder: Path, archives: dict[str, str]) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return what serves packages to those who have the login, and archives of Debian and repositories to all.
+
+    A folder has `packages`, and bare repositories. An archive has its name and its address.
+    """
 
     class Index(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # apt's requests share a connection
+
         def do_GET(self) -> None:
-            if self.headers["Authorization"] != f"Basic {base64.b64encode(LOGIN.encode()).decode()}":
-                self.send_response(401)
+            start, _, rest = urllib.parse.unquote(self.path.strip("/")).partition("/")
+            if start in archives:
+                try:
+                    with urllib.request.urlopen(f"{archives[start]}/{rest}", timeout=60) as there:
+                        return self.answer(200, there.read())
+                except urllib.error.HTTPError as error:
+                    return self.answer(error.code)
+            if start in ("simple", "files"):
+                if self.headers["Authorization"] != f"Basic {base64.b64encode(LOGIN.encode()).decode()}":
+                    return self.answer(401)
+                if start == "simple":
+                    return self.answer(200, self.page(rest).encode(), "text/html")
+                start = "packages"
+            file = folder / start / rest.partition("?")[0]
+            return self.answer(200, file.read_bytes()) if file.is_file() else self.answer(404)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def page(self, name: str) -> str:
+            files = sorted((folder / "packages").iterdir())
+            files = [each for each in files if canonicalize_name(each.name.partition("-")[0]) == name]
+            digests = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in files}
+            return "".join(f'<a href="/files/{each}#sha256={digest}">{each}</a>' for each, digest in digests.items())
+
+        def answer(self, status: int, body: bytes = b"", kind: str = "application/octet-stream") -> None:
+            self.send_response(status)
+            if status == 401:
                 self.send_header("WWW-Authenticate", "Basic realm=packages")
-                self.send_header("Content-Length", "0")
-                return self.end_headers()
-            name = self.path.strip("/").rpartition("/")[2]
-            files = sorted(folder.glob(f"{name.replace('-', '_')}-*.whl"))
-            page = "".join(
-                f'<a href="/files/{each.name}#sha256={hashlib.sha256(each.read_bytes()).hexdigest()}">{each.name}</a>'
-                for each in files
-            )
-            body = (folder / name).read_bytes() if self.path.startswith("/files/") else page.encode()
-            self.send_response(200 if body or name == "simple" else 404)
-            self.send_header("Content-Type", "application/octet-stream" if "/files/" in self.path else "text/html")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(body)
-
-        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -123,33 +157,48 @@ def proxy_to(port: int, asked: list[str]) -> type[http.server.BaseHTTPRequestHan
 
 @pytest.fixture(scope="module")
 def network(engine, tmp_path_factory) -> Iterator[Network]:
-    """Start the index, with uv and two small packages, and the proxy."""
+    """Start the index, with what a small lab has, and the proxy."""
     folder = tmp_path_factory.mktemp("network")
     authority = certificates(folder)
+    template = copy_of_template(folder / "template")
+    commit_all(template)
     packages = folder / "packages"
     packages.mkdir()
-    uv = f"uv=={CONTEXT['_versions']['uv']}"
-    run(folder, sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", packages, uv)
+    image = VERSIONS["python_image"].format(PYTHON)
+    names = (f"{name}=={VERSIONS[name]}" for name in ("uv", "pre-commit-hooks"))
+    inside = ("docker", "run", "--rm", "--volume", f"{packages}:/packages", "--workdir", "/packages", image)
+    run(folder, *inside, "pip", "download", "--quiet", *names, "pre-commit", "requests", "setuptools")
     for version in ("1.0", "2.0"):
         wheel(packages, "humanize", version)
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.load_cert_chain(folder / "crt", folder / "key")
     asked: list[str] = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(packages)) as index:
+    sources = run(folder, *inside, "grep", "-rhE", "^(deb|URIs:) ", "/etc/apt")
+    archives = {each.rpartition("/")[2]: each for each in re.findall(r"https?://[^ \n]*[^ \n/]", sources)}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(folder, archives)) as index:
         index.socket = trust.wrap_socket(index.socket, server_side=True)
         with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
             for server in (index, proxy):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked)
+            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked, template, list(archives))
             for server in (index, proxy):
                 server.shutdown()
+
+
+def publish(template: Path) -> None:
+    """Put what is committed on the server, beside the template, as files that git reads."""
+    server = template.parent / "ds-docker.git"
+    if not server.exists():
+        git(template, "clone", "--quiet", "--bare", template, server)
+    git(template, "push", "--quiet", server, "main")
+    git(server, "update-server-info")
 
 
 @pytest.fixture(scope="module")
 def mirror(registry) -> str:
     """Return the prefix of images that are there for those who have logged in; nobody has."""
     prefix = f"{registry}/hub/"
-    image = CONTEXT["_versions"]["python_image"].format(CHOICES["python_version"][0])
+    image = VERSIONS["python_image"].format(PYTHON)
     for command in (("tag", image, prefix + image), ("push", prefix + image), ("rmi", prefix + image)):
         run(ROOT, "docker", *command)
     run(ROOT, "docker", "logout", registry)
@@ -164,14 +213,20 @@ def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
         "image_prefix": mirror,
         "image_mirror_login": True,
         "package_index": INDEX,
+        "apt_mirrors": {archive: f"https://{HOST}/{archive}" for archive in network.archives},
         "ca_certificates": [network.authority],
     }
     (home / ".cookiecutterrc").write_text(json.dumps({"default_context": {"_organisation": table}}))
-    run(home, "cookiecutter", "--no-input", ROOT, "project_slug=closed", HOME=str(home))
+    publish(network.template)
+    bake = ("cookiecutter", "--no-input", f"https://{HOST}/ds-docker.git", "project_slug=closed")
+    run(home, *bake, HOME=str(home), **network.outside())
     project = home / "closed"
     pyproject = project / "pyproject.toml"
     text = without_packages(pyproject.read_text())
-    pyproject.write_text(text.replace("dependencies = []", 'dependencies = ["humanize<2"]'))
+    text = text.replace("dependencies = []", 'dependencies = ["humanize<2"]')
+    pyproject.write_text(text.replace("lab = []", 'lab = ["pre-commit", "requests"]'))
+    dockerfile = project / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("git openssh-client", "git openssh-client curl"))
     for lock in (project / "requirements").iterdir():
         lock.write_text("")
     commit_all(project)
@@ -250,6 +305,35 @@ def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, 
     home = clone.path.parent
     kept = [path for path in home.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     assert kept == [clone.path / ".env"]
+
+
+def test_a_lab_uses_git_and_the_index_and_a_project_is_updated(clone, network) -> None:
+    env = clone.path / ".env"
+    env.write_text(f"{env.read_text()}HTTPS_PROXY={network.proxy}\n")
+    said = clone.compose("run", "--rm", "lock") + clone.compose("build", "lab")
+    network.asked.clear()
+    asks = {
+        "git": f"git ls-remote https://{HOST}/ds-docker.git main",
+        "curl": f"curl --fail --silent https://{HOST}/ds-docker.git/HEAD",
+        "requests": f"python -c \"import requests as r; print(r.get('https://{HOST}/ds-docker.git/HEAD').text)\"",
+        "Python": f"python -c \"import urllib.request as u; print(u.urlopen('https://{HOST}/ds-docker.git/HEAD').read())\"",
+        "pip": "/usr/local/bin/python3 -m pip download --dest /tmp --no-deps humanize",
+        "pre-commit": "pre-commit run --all-files conflicts",
+    }
+    for program, command in asks.items():
+        asked = len(network.asked)
+        said += clone.compose("run", "--rm", "lab", "bash", "-lc", command)
+        assert len(network.asked) > asked, program
+    assert "Passed" in said
+    assert set(network.asked) == {f"{HOST}:443"}
+    said += clone.run("docker", "inspect", f"{clone.name}-lab")
+    commit_all(clone.path, "Lock")
+    newer(network.template)
+    publish(network.template)
+    said += run(clone.path, "cruft", "update", "--skip-apply-ask", HOME=str(clone.path.parent), **network.outside())
+    assert (clone.path / "Makefile").read_text().endswith("# newer\n")
+    assert f"https://{HOST}/debian" in (clone.path / "Dockerfile").read_text()
+    assert LOGIN.partition(":")[2] not in said
 
 
 def unpacked(path: Path) -> bytes:
