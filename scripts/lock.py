@@ -1,13 +1,12 @@
 """Make the locks that every new project starts with, and the list of names that a package must not have.
 
     python scripts/lock.py              after a requirement changed in the template
-    python scripts/lock.py --upgrade    to renew all packages, and the tools in `_versions` of cookiecutter.json
+    python scripts/lock.py --upgrade    to renew all packages
 
 Runs the generated project's own docker/lock.py. Needs only what tests/requirements.txt names.
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
@@ -28,36 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = ROOT / "cookiecutter.json"
 TREE = ROOT / "{{cookiecutter.project_slug}}"
 LOCKS = TREE / "requirements"
-TOOLS = ("uv", "detect-secrets", "nbstripout", "pre-commit-hooks", "ruff")
-LINUX = ("manylinux2014_x86_64", "manylinux_2_28_aarch64", "musllinux_1_1_x86_64", "musllinux_1_1_aarch64")
 
 Chosen = tuple[tuple[str, str], ...]  # options, each with its choice
-
-
-def newest(package: str) -> str:
-    """Return the newest version of a package on the package index."""
-    command = ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate", "-"]
-    done = subprocess.run(command, input=package, capture_output=True, text=True, check=True)
-    return done.stdout.strip().partition("==")[2]
-
-
-def wheel_hashes(requirement: str) -> list[str]:
-    """Return the SHA-256 of a package's wheel for each platform of Linux, sorted."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        for platform in LINUX:
-            subprocess.run([*command, "--dest", folder, "--platform", platform, requirement], check=True)
-        return sorted(hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in Path(folder).iterdir())
-
-
-def set_version(key: str, value: str | list[str]) -> None:
-    """Set a value in `_versions` of cookiecutter.json, and leave the layout of the file as it is."""
-    new = json.dumps(value, indent=2).replace("\n", "\n    ")
-    pattern = rf'(?<="{re.escape(key)}": )("[^"]*"|\[[^\]]*\])'
-    text, count = re.subn(pattern, lambda _: new, OPTIONS.read_text(encoding="utf-8"))
-    if count != 1:
-        sys.exit(f"cookiecutter.json must name {key} once, not {count} times.")
-    OPTIONS.write_text(text, encoding="utf-8", newline="\n")
 
 
 def required_by(context: dict, python: str) -> dict[Chosen, set[tuple[str, str]]]:
@@ -164,10 +135,6 @@ def main(options: list[str]) -> None:
     """Write everything; the arguments go to `uv pip compile`."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # uv of this environment
     sys.path.insert(0, str(ROOT))  # for local_extensions, which Jinja loads
-    if "--upgrade" in options:
-        versions = {tool: newest(tool) for tool in TOOLS}
-        for key, value in (versions | {"uv_hashes": wheel_hashes(f"uv=={versions['uv']}")}).items():
-            set_version(key, value)
     context = json.loads(OPTIONS.read_text(encoding="utf-8"))
     # A lock that was resolved for the oldest Python on offer, for every platform, holds for the newer ones too.
     python = min(context["python_version"], key=lambda version: [int(part) for part in version.split(".")])

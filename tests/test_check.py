@@ -51,7 +51,7 @@ def write(file: str, old: str, new: str) -> Callable[[Path], None]:
     return change
 
 
-PYTHON, USER = r"(?<=^ARG PYTHON_IMAGE=).*", r"^USER 1000:1000$(?=\nCOPY src)"
+PYTHON, USER = r"(?<=^FROM )\S+(?= AS python_image)", r"^USER 1000:1000$(?=\nCOPY src)"
 SOCKET = ", /var/run/docker.sock:/x"
 BREACHES = {
     "no version": (
@@ -63,6 +63,11 @@ BREACHES = {
         write("Dockerfile", PYTHON, "a.example:5000/x:latest"),
         "images-pinned",
         "a.example",
+    ),
+    "past its end": (
+        write("docker/check.py", r'(?<="trixie": ")[\d-]+', "2020-01-01"),
+        "versions-supported",
+        "trixie got its last fixes on 2020-01-01",
     ),
     "root": (
         write("Dockerfile", USER, "USER 0"),

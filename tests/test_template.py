@@ -111,6 +111,11 @@ def test_every_option_and_every_choice_has_a_prompt() -> None:
             assert max(len(f"    1 - {label}") for label in prompts[option].values()) <= 80
 
 
+def test_an_image_of_which_a_choice_names_the_base_has_a_last_day_of_fixes() -> None:
+    facts = [yaml.safe_load(file.read_text("utf-8")) for file in (ROOT / "templates").glob("*/*/choice.yaml")]
+    assert {fact["base"] for fact in facts if "base" in fact} <= CONTEXT["_versions"]["end_of_life"].keys()
+
+
 def test_tool_versions_are_the_same_everywhere() -> None:
     ours = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests/requirements.txt").read_text(), re.MULTILINE))
     for tool in ("ruff", "uv"):

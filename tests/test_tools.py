@@ -188,7 +188,6 @@ def test_shellcheck(distinct) -> None:
 def test_workflows() -> None:
     workflows = sorted((ROOT / ".github/workflows").glob("*.yaml"))
     run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    run(ROOT, "check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github/dependabot.yml")
     run(ROOT, "zizmor", "--offline", "--quiet", "--pedantic", *workflows)
 
 

@@ -26,6 +26,12 @@ NOT_READ = (ValueError, LookupError)  # what comes of other files than these
 CONFIG = ["docker", "compose", "--env-file", ".env.example", "--profile", "*", "config", "--format", "json"]
 MIRROR = "{{ cookiecutter._organisation.image_prefix }}"  # where images must come from, if anywhere
 LABELS: list[str] = {{ cookiecutter._organisation.image_labels | list | tojson }}  # that images must have
+#% set bases = cookiecutter | brought('base')
+ENDS = {  # what an image's name says, and the last day of its fixes
+#% for name, day in cookiecutter._versions.end_of_life.items() if name.startswith('python:') or ':' not in name or name in bases
+    "{{ name }}": "{{ day }}",
+#% endfor
+}
 Found = Iterator[tuple[str, int, str]]  # file, line, what is wrong
 
 
@@ -47,6 +53,15 @@ def images_pinned(project: Project) -> Found:
             yield "Dockerfile", number, f"{name} has no version"
         if name and name not in stages and not name.startswith(MIRROR):
             yield "Dockerfile", number, f"{name} is not from {MIRROR}"
+
+
+def versions_supported(project: Project) -> Found:
+    """Unsupported versions get no security fixes. -> Take a newer one: docs/updating.md, docs/newer-versions.md."""
+    today = datetime.date.today().isoformat()
+    for number, line in enumerate(project.dockerfile, 1):
+        for name, day in ENDS.items():
+            if re.match("(FROM|ARG) ", line) and name in line and day < today:
+                yield "Dockerfile", number, f"{name} got its last fixes on {day}"
 
 
 def production_unprivileged(project: Project) -> Found:
@@ -133,6 +148,7 @@ CHECKS = {
     check.__name__.replace("_", "-"): check
     for check in (
         images_pinned,
+        versions_supported,
         images_labelled,
         production_unprivileged,
         services_confined,
