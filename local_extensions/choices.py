@@ -106,7 +106,7 @@ def proofs(answers: dict) -> list[dict]:
     found = {choice: facts["proof"] for choice, facts in FACTS.items() if "proof" in facts}
     for choice in OPTIONS["dev_image"]:
         if name := answers["_lab_images"][choice].get("image"):
-            proof = {"Dockerfile": f"^ARG LAB_IMAGE=.*{re.escape(name)}$"}
+            proof = {"Dockerfile": f"^FROM .*{re.escape(name)} AS lab_image$"}
             found["dev_image", choice] = proof | found.get(("dev_image", choice), {})
     return [
         {"choice": f"{option} {choice}", "chosen": answers.get(option) == choice, "proof": proof}

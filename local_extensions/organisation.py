@@ -44,6 +44,8 @@ def value_problem(key: str, value: Any) -> str:
             return "has a line break or a control character: remove it."
         if key not in FREE and (found := NOT_PLAIN.search(part)):
             return f"has {found[0]!r} in it: remove it."
+    if key == "update_bot" and value not in ("renovate", "dependabot"):
+        return f"is {value!r}: choose renovate or dependabot."
     if key == "image_prefix" and value and not value.endswith("/"):
         return f"is in front of each image: end it with a slash, as in {value}/."
     return f"ends with a slash: remove it, as in {value[:-1]}." if key == "registry" and value.endswith("/") else ""
@@ -67,4 +69,5 @@ def with_settings(text: str, answers: dict) -> str:
     for name, value in settings.items():
         text = re.sub(rf"(?m)^#?{name}=.*$", f"{name}={value}", text)
         text = re.sub(rf"(?<=\$\{{{name}:-)[^}}]*", value, text)
+        text = re.sub(rf"\$\{{{name}:\+([^}}]*)\}}", r"\1", text)  # what stands before a value, as there is always one
     return text

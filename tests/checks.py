@@ -333,16 +333,13 @@ def images_pinned(baked: Baked) -> Problems:
     allowed = {choices.python_image(context)}
     allowed |= {prefix + row["image"] for row in context["_lab_images"].values() if "image" in row}
     dockerfile = baked.text("Dockerfile")
-    for image in re.findall(r"^ARG \w+_IMAGE=(\S+)", dockerfile, re.MULTILINE):
-        if image not in allowed:
-            yield f"Dockerfile starts from {image}, which is not in the versions table"
     stages = re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile, re.MULTILINE)
     if len(stages) != len(re.findall(r"^FROM", dockerfile, re.MULTILINE)):
         yield "Dockerfile has a stage without a name"
     known = {"${PYTHON_IMAGE}", "${LAB_IMAGE}", *(stage for _, stage in stages)}
-    for source, _ in stages:
-        if source not in known and source not in listed:
-            yield f"Dockerfile starts from {source}, which is no argument"
+    for source, stage in stages:
+        if source not in (allowed if stage.endswith("_image") else {*known, *listed}):
+            yield f"Dockerfile starts from {source}, which is not in the versions table"
     for service, body in parsed(baked.files["compose.yaml"])["services"].items():
         build = body.get("build", {})
         if not build and body["image"] not in listed:
@@ -444,38 +441,69 @@ def deployed_by_hand(baked: Baked) -> Problems:
                 yield f"{name} {'does not deploy' if good else 'deploys'} {tag[1:]!r}"
 
 
-READ = {  # how a line names a version, and the files in which a manager of Renovate reads it
-    r"(?:FROM |ARG \w+_IMAGE=)\S+:": {"dockerfile": "Dockerfile"},
-    r"(?:image|- name): (?:&\w+ )?[^\s$]+:[^\s$/]+(?: |$)": {
-        "docker-compose": r"(.+/)?compose[^/]*\.yaml",
-        "gitlabci": r"\.gitlab-ci\.yml",
-    },
-    r"(?:- )?uses: \S+@": {"github-actions": r"\.github/workflows/[^/]+\.yaml"},
-    r"\w+_VERSION: [^\s$]": {"custom.regex": r"\.github/workflows/[^/]+\.yaml"},
-    r"additional_dependencies: ": {"pre-commit": r"\.pre-commit-config\.yaml"},
+MANAGERS = {  # of Renovate, and the files that each reads by itself
+    "dockerfile": "Dockerfile",
+    "docker-compose": r"(.+/)?compose[^/]*\.yaml",
+    "gitlabci": r"\.gitlab-ci\.yml",
+    "github-actions": r"\.github/workflows/[^/]+\.yaml",
+    "pre-commit": r"\.pre-commit-config\.yaml",
+    "custom.regex": r"\.github/workflows/[^/]+\.yaml",
+}
+READ = {  # how a line names a version, and what reads it
+    r"(?:FROM |ARG \w+_IMAGE=)\S+:": ["dockerfile"],
+    r"(?:image|- name): (?:&\w+ )?[^\s$]+:[^\s$/]+(?: |$)": ["docker-compose", "gitlabci"],
+    r"(?:- )?uses: \S+@": ["github-actions"],
+    r"\w+_VERSION: [^\s$]": ["custom.regex"],
+    r"additional_dependencies: ": ["pre-commit"],
 }
 
 
-def updates_proposed(baked: Baked) -> Problems:
-    """Renovate reads all that names an image, an action or a commit's check, and takes nothing else for an image."""
-    if baked.context["ci"] == "none":
-        return
+def renovate(baked: Baked) -> Callable[[str, str], bool]:
+    """Return whether a manager is on, and told to read a file that it does not read by itself."""
     settings = json.loads(baked.text("renovate.json"))
-    own = {each: {"enabled": each != "pre-commit"} | settings.get(each, {}) for each in settings["enabledManagers"]}
+
+    def reads(manager: str, name: str) -> bool:
+        own = {"enabled": manager != "pre-commit"} | settings.get(manager, {})
+        known = re.fullmatch(MANAGERS.get(manager, ""), name) or name in own.get("managerFilePatterns", [])
+        return bool(manager in settings["enabledManagers"] and own["enabled"] and known)
+
+    return reads
+
+
+def dependabot(baked: Baked) -> Callable[[str, str], bool]:
+    """Return whether a file is in a folder of the ecosystem that stands for a manager; it has nothing for some."""
+    rows = parsed(baked.files[".github/dependabot.yml"])["updates"]
+    folders = {row["package-ecosystem"]: row.get("directories", [row.get("directory")]) for row in rows}
+
+    def reads(manager: str, name: str) -> bool:
+        if manager in ("custom.regex", "pre-commit"):
+            return True
+        folder = name.removeprefix(".github/workflows/").rpartition("/")[0]
+        known = re.fullmatch(MANAGERS.get(manager, ""), name)
+        return bool(known and f"/{folder}" in folders.get({"dockerfile": "docker"}.get(manager, manager), []))
+
+    return reads
+
+
+def updates_proposed(baked: Baked) -> Problems:
+    """A bot reads all that names an image, an action or a commit's check, and takes nothing else for an image."""
+    files = {"renovate.json": renovate, ".github/dependabot.yml": dependabot}
+    bots = [bot for name, bot in files.items() if name in baked.files]
+    if len(bots) != (baked.context["ci"] != "none"):
+        yield f"{len(bots)} bots propose updates"
+    if not bots:
+        return
+    reads = bots[0](baked)
     texts = {name: baked.text(name) for name in baked.files if not name.endswith((*BINARY, ".md"))}
     for (name, text), (line, managers) in itertools.product(texts.items(), READ.items()):
-        read = any(
-            own[manager]["enabled"]
-            and (re.fullmatch(managers[manager], name) or name in own[manager].get("managerFilePatterns", []))
-            for manager in managers.keys() & own
-        )
-        if not read and (found := re.search(rf"^ *{line}.*", text, re.MULTILINE)):
-            yield f"Renovate does not read {found[0].strip()} in {name}"
+        found = re.search(rf"^ *{line}.*", text, re.MULTILINE)
+        if found and not any(reads(manager, name) for manager in managers):
+            yield f"No bot reads {found[0].strip()} in {name}"
     stages = re.findall(r"^FROM \S+ AS (\S+)$", texts["Dockerfile"], re.MULTILINE)
     for name in ("Dockerfile", "compose.yaml"):  # where it also reads a line of Python, in any case
         for image in re.findall(r"^ *from ([a-z][\w.-]*) ", texts[name], re.MULTILINE | re.IGNORECASE):
             if image not in stages:
-                yield f"Renovate takes {image} in {name} for an image"
+                yield f"A bot takes {image} in {name} for an image"
 
 
 def build_sources_exist(baked: Baked) -> Problems:

@@ -143,7 +143,8 @@ class Stack:
 
     def base_images(self) -> dict[str, str]:
         """Return the images that the Dockerfile starts from, by the name of their argument."""
-        return dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)", (self.path / "Dockerfile").read_text(), re.MULTILINE))
+        found = re.findall(r"^FROM (\S+) AS (\w+_image)$", (self.path / "Dockerfile").read_text(), re.MULTILINE)
+        return {stage.upper(): image for image, stage in found}
 
     def container(self, service: str) -> dict:
         """Return what the engine knows about the running container of a service."""

@@ -80,7 +80,7 @@ def made(bake, tmp_path) -> Stack:
 @pytest.fixture
 def image(made) -> str:
     """Return an image that the engine needs anyway."""
-    return re.search(r"^ARG PYTHON_IMAGE=(\S+)", (made.path / "Dockerfile").read_text(), re.MULTILINE)[1]
+    return re.search(r"^FROM (\S+) AS python_image", (made.path / "Dockerfile").read_text(), re.MULTILINE)[1]
 
 
 # ---- Docker: its own answers, except for one

@@ -26,10 +26,11 @@ EVERYTHING = {
     "registry": "registry.example.com:5000/data",
     "ci_runner": ["self-hosted", "docker"],
     "image_labels": {"com.example.team": 'data "science" $1'},
-    "settings": {"MEMORY": "8g", "JUPYTER_PORT": "9888", "TZ": "Europe/Berlin"},
+    "settings": {"MEMORY": "8g", "JUPYTER_PORT": "9888", "TZ": "Europe/Berlin", "NO_PROXY": ".example.com"},
     "email_domain": "example.com",
     "code_owners": ["@example/data"],
     "security_contact": "security@example.com",
+    "update_bot": "dependabot",
 }
 FEWER = {
     "license": ["Proprietary", "LicenseRef-Example", "Verbatim-1.0"],
@@ -115,7 +116,15 @@ def test_its_first_project_has_all_of_it_and_the_next_version_too(clone, origina
     project = tmp_path / "my-project"
     assert json.loads((project / ".cruft.json").read_text())["template"].endswith(server)
     made = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
-    for text in ("docker-virtual/quay.io/", "/python/simple", "registry.example.com:5000/data", "self-hosted", "9888"):
+    for text in (
+        "docker-virtual/quay.io/",
+        "/python/simple",
+        "registry.example.com:5000/data",
+        "self-hosted",
+        "9888",
+        ",${NO_PROXY:-.example.com}",
+        f"index-url = ${{PACKAGE_INDEX:-{EVERYTHING['package_index']}}}",  # for a .env that has none
+    ):
         assert text in made
     commit_all(project)
 
@@ -160,6 +169,7 @@ REFUSED = {
     "no text": ({"settings": {"CPUS": 8}}, "settings has 8: write it as a text"),
     "no certificate": ({"ca_certificates": ["MIIB"]}, "ca_certificates has what is not a certificate"),
     "no slash": ({"image_prefix": "a.example/hub"}, "image_prefix is in front of each image: end it with a slash"),
+    "no bot": ({"update_bot": "bender"}, "update_bot is 'bender': choose renovate or dependabot."),
     "a slash": ({"registry": "a.example/data/"}, "registry ends with a slash: remove it, as in a.example/data."),
     "a command": ({"package_index": "https://a.example/$(id)"}, "package_index has '$' in it"),
     "two lines": ({"image_labels": {"a": "b\nUSER 0"}}, "image_labels has a line break"),

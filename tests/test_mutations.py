@@ -61,6 +61,7 @@ def test_a_fork_with_other_choices_bakes_good_projects(bake, fork) -> None:
     context["license"] = [*context["license"][:0:-1], "Example-1.0"]
     context["_organisation"] |= {
         "image_prefix": "images.example/mirror/",
+        "update_bot": "dependabot",
         "ca_certificates": ["-----BEGIN CERTIFICATE-----"],
     }
     pinned = {choice: row for choice, row in context["_lab_images"].items() if "image" in row}
@@ -79,13 +80,15 @@ def test_a_fork_with_other_choices_bakes_good_projects(bake, fork) -> None:
     for licence in (context["license"][0], "Example-1.0"):
         baked = bake(template=fork, license=licence)
         assert problems(baked) == {}
-        assert "ARG PYTHON_IMAGE=images.example/mirror/python" in baked.text("Dockerfile")
+        assert "FROM images.example/mirror/python" in baked.text("Dockerfile")
         assert baked.text("docker/ca.crt") == "-----BEGIN CERTIFICATE-----\n"
+        bot = baked.path / ".github/dependabot.yml"
+        run(fork, "check-jsonschema", "--builtin-schema", "vendor.dependabot", bot)
         assert "source=docker/ca.crt" in baked.text("Dockerfile")
     for choice, row in pinned.items():
         baked = bake(template=fork, dev_image=choice)
         assert problems(baked) == {}
-        assert f"ARG LAB_IMAGE=images.example/mirror/{row['image']}\n" in baked.text("Dockerfile")
+        assert f"FROM images.example/mirror/{row['image']} AS lab_image\n" in baked.text("Dockerfile")
 
 
 def fewer_choices() -> dict[str, list[str]]:

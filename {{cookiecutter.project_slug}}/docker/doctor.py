@@ -162,7 +162,9 @@ def _sources() -> Findings:
             yield wrong, "Add the authority that signed it to docker/ca.crt, in PEM form, and build again."
         elif wrong and wrong != "404":  # of an index that has no start page
             yield f"{name}: {host} does not answer ({wrong}).", "Correct it in .env, or set HTTPS_PROXY there."
-    for name, image in re.findall(r"(?m)^ARG (\w+_IMAGE)=(\S+)", (FOLDER / "Dockerfile").read_text(encoding="utf-8")):
+    dockerfile = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    for image, stage in re.findall(r"(?m)^FROM (\S+) AS (\w+_image)$", dockerfile):
+        name = stage.upper()
         image = KNOWN.get(name) or image
         host = image.partition("/")[0]
         if re.search("[.:]", host) and "/" in image and not ask(f"image inspect {image}")[0]:
