@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import shown
 from programs import commit_all, git, run, shell
-from template import CHOICES, PYTHONS, ROOT, TREE, Variant, name, tracked, variants
+from template import CHOICES, PYTHONS, ROOT, TREE, Variant, covering, name, tracked, variants
 
 WORKFLOWS = (".github/workflows/ci.yaml", ".github/workflows/deploy.yaml")
 
@@ -210,6 +210,10 @@ def test_the_projects_own_hooks_catch_what_they_are_for(bake, tmp_path) -> None:
     (project / "scratch.py").write_text("print(1)\n")  # it may be as short as that
     commit_all(project)
     check()
+    for number, variant in enumerate(covering(variants(), list(CHOICES), together=1)):
+        other = shutil.copytree(bake(**variant).path, tmp_path / f"other{number}")
+        commit_all(other)
+        run(other, "pre-commit", "run", "--all-files", "secrets", PRE_COMMIT_HOME=tmp_path / "hooks")
 
     notebook = project / "notebooks/01-explore.ipynb"
     clean = json.loads(notebook.read_text())

