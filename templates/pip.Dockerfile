@@ -1,8 +1,10 @@
-# Terminals find the project's Python first, and the proxy by the names that wget and curl read
+# For terminals: the project's Python comes first, wget and curl find the proxy, and virtualenv, which makes the environments
+# of pre-commit, does not ask the public index for updates of pip
 COPY <<'PROFILE' /etc/profile.d/venv.sh
 PATH=/opt/venv/bin:$PATH
 if [ "$HTTP_PROXY" ]; then export http_proxy="$HTTP_PROXY"; fi
 if [ "$HTTPS_PROXY" ]; then export https_proxy="$HTTPS_PROXY"; fi
+export VIRTUALENV_NO_PERIODIC_UPDATE=1
 PROFILE
 
 # pip would add a package to this container only: say what adds it to the images
