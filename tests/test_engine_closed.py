@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.server
 import json
+import os
 import re
 import socket
 import ssl
@@ -166,7 +167,8 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
     packages.mkdir()
     image = VERSIONS["python_image"].format(PYTHON)
     names = (f"{name}=={VERSIONS[name]}" for name in ("uv", "pre-commit-hooks"))
-    inside = ("docker", "run", "--rm", "--volume", f"{packages}:/packages", "--workdir", "/packages", image)
+    me = ("--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp")
+    inside = ("docker", "run", "--rm", *me, "--volume", f"{packages}:/packages", "--workdir", "/packages", image)
     run(folder, *inside, "pip", "download", "--quiet", *names, "pre-commit", "requests", "setuptools")
     for version in ("1.0", "2.0"):
         wheel(packages, "humanize", version)

@@ -193,13 +193,18 @@ def common(commit: str) -> dict[str, list[str]]:
     }
 
 
+# In place of releases, as long as there are fewer than three
+MILESTONES = ("5973d08", "160de67", "c888eac")
+
+
 def past() -> list[str]:
     """Return the first commit that this repository knows, and the last three releases; a new fork may have none."""
+    first, releases = ("--max-parents=0", "--max-count=1"), ("--max-count=3", "--grep=^Release [0-9]")
     found = []
-    for asked in (("--max-count=1", "--max-parents=0"), ("--max-count=3", "--grep=^Release [0-9]")):
-        command = ["git", "rev-list", *asked, "--all"]
+    for asked in ((*first, "--all"), (*releases, "--all"), ("--no-walk", *MILESTONES)):
+        command = ["git", "rev-list", *asked]
         found += subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    return [commit for commit in dict.fromkeys(found) if all(common(commit).values())]
+    return [commit for commit in [*dict.fromkeys(found)][:4] if all(common(commit).values())]
 
 
 LOCKED = "humanize==4.12.3 \\\n    --hash=sha256:00\n"
