@@ -64,6 +64,26 @@ BREACHES = {
         "images-pinned",
         "a.example",
     ),
+    "a service's latest": (
+        write("compose.yaml", r"^services:\n", "services:\n  mine:\n    <<: *service\n    image: redis\n"),
+        "images-pinned",
+        "redis has no version",
+    ),
+    "no mirror": (
+        write("docker/check.py", r'(?<=^MIRROR = ")', "a.example/"),
+        "images-pinned",
+        "is not from a.example/",
+    ),
+    "no label": (
+        write("docker/check.py", r"(?<=^LABELS: list\[str\] = )\[\]", '["com.example.team"]'),
+        "images-labelled",
+        "the label com.example.team is missing",
+    ),
+    "an update's two versions": (
+        write("Makefile", r"\Z", "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n"),
+        "updates-finished",
+        "an update has left <<<<<<< ours",
+    ),
     "past its end": (
         write("docker/check.py", r'(?<="trixie": ")[\d-]+', "2020-01-01"),
         "versions-supported",

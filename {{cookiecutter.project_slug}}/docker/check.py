@@ -16,7 +16,6 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -44,15 +43,16 @@ class Project(NamedTuple):
 
 
 def images_pinned(project: Project) -> Found:
-    """An image without a version changes while nobody looks. -> Write a tag or a digest."""
+    """An image without a version changes while nobody looks. -> Write its tag or digest, and the mirror if there is one."""
     stages = [line.split()[-1] for line in project.dockerfile if line.startswith("FROM ")]
     for number, line in enumerate(project.dockerfile, 1):
         image = re.match(r"FROM ([^\s$]+)|ARG \w+_IMAGE=(\S+)", line)
         name = image and (image[1] or image[2])
-        if name and name not in stages and not re.search(r":(?!latest)[\w][^/]*$", name):
-            yield "Dockerfile", number, f"{name} has no version"
-        if name and name not in stages and not name.startswith(MIRROR):
-            yield "Dockerfile", number, f"{name} is not from {MIRROR}"
+        if name and name not in stages:
+            yield from _image("Dockerfile", number, name)
+    for name, service in project.services.items():
+        if "build" not in service:
+            yield from _image("compose.yaml", _line(name), service.get("image", ""))
 
 
 def versions_supported(project: Project) -> Found:
@@ -132,9 +132,16 @@ def commits_checked(project: Project) -> Found:
 
 
 def template_known(project: Project) -> Found:
-    """A project without a template gets none of its fixes. -> docs/updating.md; `cruft link` links it again."""
+    """A project without a template gets none of its fixes. -> Take .cruft.json back from Git: it has your answers."""
     if not (FOLDER / ".cruft.json").exists():
         yield ".cruft.json", 1, "the project does not know its template"
+
+
+def updates_finished(project: Project) -> Found:
+    """A file with both versions of a line does not work. -> Keep what you need of both, as docs/updating.md shows."""
+    for line in _git("grep", "-nE", "^(<<<<<<<|>>>>>>>) ").splitlines():
+        file, number, text = line.split(":", 2)
+        yield file, int(number), f"an update has left {text}"
 
 
 def images_labelled(project: Project) -> Found:
@@ -157,8 +164,17 @@ CHECKS = {
         packages_locked,
         commits_checked,
         template_known,
+        updates_finished,
     )
 }
+
+
+def _image(file: str, line: int, name: str) -> Found:
+    """Say what is wrong with the name of an image."""
+    if not re.search(r":(?!latest)[\w][^/]*$", name):
+        yield file, line, f"{name} has no version"
+    if not name.startswith(MIRROR):
+        yield file, line, f"{name} is not from {MIRROR}"
 
 
 def _stage(project: Project, name: str) -> int:
@@ -183,6 +199,10 @@ def _git(*question: str) -> str:
 
 def read(compose: str) -> Project:
     """Read the project; exit with a sentence if something cannot be read."""
+    try:
+        import tomllib
+    except ImportError:
+        sys.exit("docker/check.py needs Python 3.11 or newer.")
     try:
         text = sys.stdin.read() if compose == "-" else subprocess.run(CONFIG, cwd=FOLDER, capture_output=True).stdout
         document = tomllib.loads((FOLDER / "pyproject.toml").read_text(encoding="utf-8"))
