@@ -42,7 +42,8 @@ class Network(NamedTuple):
     proxy: str  # as containers reach it
     asked: list[str]  # the hosts that the proxy was asked for
     template: Path  # its repository; `publish` puts it on the server
-    archives: list[str]  # Debian's, such as debian-security
+    archives: dict[str, str]  # Debian's, such as debian-security, and their addresses
+    served: set[str]  # how the paths begin that the server was asked for
 
     def outside(self) -> dict[str, str]:
         """Return what a machine of such a network sets for git."""
@@ -76,10 +77,11 @@ def certificates(folder: Path) -> str:
     return (folder / "ca.crt").read_text().strip()
 
 
-def index_of(folder: Path, archives: dict[str, str]) -> type[http.server.BaseHTTPRequestHandler]:
+def index_of(folder: Path, archives: dict[str, str], served: set[str]) -> type[http.server.BaseHTTPRequestHandler]:
     """Return what serves packages to those who have the login, and archives of Debian and repositories to all.
 
-    A folder has `packages`, and bare repositories. An archive has its name and its address.
+    A folder has `packages`, and bare repositories. An archive has its name and its address. The start of each path that
+    was asked for goes to `served`.
     """
 
     class Index(http.server.BaseHTTPRequestHandler):
@@ -87,6 +89,7 @@ def index_of(folder: Path, archives: dict[str, str]) -> type[http.server.BaseHTT
 
         def do_GET(self) -> None:
             start, _, rest = urllib.parse.unquote(self.path.strip("/")).partition("/")
+            served.add(start)
             if start in archives:
                 try:
                     with urllib.request.urlopen(f"{archives[start]}/{rest}", timeout=60) as there:
@@ -175,14 +178,15 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.load_cert_chain(folder / "crt", folder / "key")
     asked: list[str] = []
+    served: set[str] = set()
     sources = run(folder, *inside, "grep", "-rhE", "^(deb|URIs:) ", "/etc/apt")
     archives = {each.rpartition("/")[2]: each for each in re.findall(r"https?://[^ \n]*[^ \n/]", sources)}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(folder, archives)) as index:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(folder, archives, served)) as index:
         index.socket = trust.wrap_socket(index.socket, server_side=True)
         with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
             for server in (index, proxy):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked, template, list(archives))
+            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked, template, archives, served)
             for server in (index, proxy):
                 server.shutdown()
 
@@ -313,6 +317,7 @@ def test_a_lab_uses_git_and_the_index_and_a_project_is_updated(clone, network) -
     env = clone.path / ".env"
     env.write_text(f"{env.read_text()}HTTPS_PROXY={network.proxy}\n")
     said = clone.compose("run", "--rm", "lock") + clone.compose("build", "lab")
+    assert {"simple", "files", *network.archives} <= network.served  # the lab has system packages
     network.asked.clear()
     asks = {
         "git": f"git ls-remote https://{HOST}/ds-docker.git main",
