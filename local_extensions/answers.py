@@ -29,9 +29,10 @@ WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com"
 
 
 def answers_before() -> dict:
-    """Return the answers of the project that cruft updates or compares, which is in this folder; else none."""
+    """Return the answers of the project that cruft updates or compares, here or where its command says; else none."""
+    named = [value for name, value in zip(sys.argv, sys.argv[1:], strict=False) if name in ("-p", "--project-dir")]
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        state = json.loads(Path(".cruft.json").read_text(encoding="utf-8"))
+        state = json.loads(Path(*named, ".cruft.json").read_text(encoding="utf-8"))
         return state["context"]["cookiecutter"] | {"_commit": state["commit"]}
     return {}
 
@@ -69,7 +70,7 @@ def advice(answers: dict, before: dict = BEFORE) -> list[str] | None:
         if answers[option] == choice
     ]
     if (reason := problem(answers, {})) and not problem(answers, before):
-        told.append(f"For new projects: {reason} This one stays as it is.")
+        told.append(f"For new projects: {reason} This one stays as it is. To change an answer: docs/updating.md.")
     return told
 
 

@@ -25,7 +25,7 @@ def link(answers: dict) -> dict | None:
     commit, origin = git("rev-parse", "HEAD"), git("remote", "get-url", "origin")
     published = origin and git("branch", "--remotes", "--contains", commit)
     return {
-        "template": re.sub(r"(?<=^https://)[^/]*@", "", origin) if published else str(HERE.parent),
+        "template": re.sub(r"^(https?://)[^/]*@", r"\1", origin) if published else str(HERE.parent),
         "commit": commit,
         "checkout": answers.get("_checkout"),
         "context": {"cookiecutter": {name: answer for name, answer in answers.items() if name[0] != "_"}},

@@ -6,7 +6,7 @@ from typing import Any
 from .answers import CONTEXT, HERE
 
 DEFAULTS: dict[str, Any] = CONTEXT["_organisation"]
-LOGIN = re.compile(r"://[^/\s@]*@")
+LOGIN = re.compile(r"://[^\s@]*@")
 NOT_PLAIN = re.compile(r"[\s\"'`\\\\|${}]")  # what means something in a Dockerfile, in YAML or in a shell
 FREE = ("ca_certificates", "image_labels", "code_owners", "security_contact")  # where it means nothing
 KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
@@ -35,7 +35,7 @@ def value_problem(key: str, value: Any) -> str:
     for part in (part for part in parts if not isinstance(part, bool)):
         if not isinstance(part, str):
             return f"has {part!r}: write it as a text."
-        if LOGIN.search(part):
+        if LOGIN.search(part) or (key in ("image_prefix", "registry") and "@" in part):
             why = "has a login in it, which would be in Git: remove it."
             return f"{why} A login belongs into .env of each machine, and into a secret of CI."
         if key == "ca_certificates" and "-----BEGIN CERTIFICATE-----" not in part:

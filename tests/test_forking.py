@@ -10,7 +10,7 @@ import pytest
 import shown
 from baking import copy_of_template
 from programs import SOMEBODY, commit_all, git, run, shell
-from template import ROOT, TREE, WRITE
+from template import CONTEXT, ROOT, TREE, WRITE
 from test_mutations import SLOW
 from test_update import newer
 
@@ -151,6 +151,31 @@ def test_its_first_project_has_all_of_it_and_the_next_version_too(clone, origina
     assert "registry.example.com:5000/data" in (project / ".gitlab-ci.yml").read_text()
 
 
+def test_the_pages_own_example_makes_projects(tmp_path) -> None:
+    folder = copy_of_template(tmp_path / "fork")
+    (folder / "organisation").mkdir()
+    example, text = (
+        re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1],
+        re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)[1],
+    )
+    rule = json.loads(re.search(r'```json\n(\{"when".*?)```', PAGE, re.DOTALL)[1])
+    (folder / "organisation/cookiecutter.json").write_text(json.dumps(json.loads(example) | {"_rules": [rule]}))
+    (path,) = re.findall(r"^`(organisation/\S+/LICENSE)`:$", PAGE, re.MULTILINE)
+    (folder / path).parent.mkdir(parents=True)
+    (folder / path).write_text(text)
+    for _ in range(2):  # the second time changes nothing
+        run(folder, sys.executable, "scripts/organise.py")
+    options = json.loads((folder / "cookiecutter.json").read_text())
+    assert options["_rules"] == [*CONTEXT["_rules"], rule]
+    make = ("cookiecutter", "--no-input", "--default-config", folder)
+    run(tmp_path, *make, HOME=str(tmp_path))
+    assert "For use inside Example only." in (tmp_path / "my-project/LICENSE").read_text()
+    said = run(tmp_path, *make, "deploy=api", "project_slug=other", code=1, HOME=str(tmp_path))
+    assert f"Not generated. {rule['say']}" in re.sub(r"\s+", " ", said)
+    commit_all(folder)
+    run(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_template.py")
+
+
 def test_what_a_person_sets_without_a_fork_counts_for_updates_too(upstream, tmp_path) -> None:
     (tmp_path / ".cookiecutterrc").write_text(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])
     home = {"HOME": str(tmp_path)}
@@ -165,6 +190,8 @@ def test_what_a_person_sets_without_a_fork_counts_for_updates_too(upstream, tmp_
 
 REFUSED = {
     "a login": ({"package_index": "https://me:s3cret@a.example/simple"}, "package_index has a login in it"),
+    "a login with a slash": ({"extra_index": "https://me:s3cret/@a.example"}, "extra_index has a login in it"),
+    "a registry's login": ({"registry": "me:s3cret@a.example"}, "registry has a login in it"),
     "a token": ({"apt_mirrors": {"debian": "https://t0ken@a.example"}}, "apt_mirrors has a login in it"),
     "no text": ({"settings": {"CPUS": 8}}, "settings has 8: write it as a text"),
     "no certificate": ({"ca_certificates": ["MIIB"]}, "ca_certificates has what is not a certificate"),

@@ -132,7 +132,11 @@ def test_a_new_rule_refuses_new_projects_only(upstream) -> None:
     newer(upstream, _rules=[{"when": {"license": [licence]}, "say": say}])
     said = update(project)
     assert "For new projects: package_name 'flowers' would hide a package that the project uses" in said
-    assert "This one stays as it is." in said
+    assert "This one stays as it is. To change an answer: docs/updating.md." in said
+    elsewhere = ("cruft", "update", "--skip-apply-ask", "--project-dir", project)
+    newer(upstream)
+    assert "This one stays as it is" in run(upstream.parent, *elsewhere)
+    commit_all(project, "Update from elsewhere")
     said = run(upstream.parent, "cruft", "create", "--no-input", "--default-config", upstream, code=1, COLUMNS="200")
     assert f"Not generated. {say}" in said
     assert "Traceback" not in said
