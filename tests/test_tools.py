@@ -166,7 +166,8 @@ def test_dev_container_schema(distinct) -> None:
 
 def test_ruff_on_every_variant(bake) -> None:
     trees = [bake(**variant).path for variant in variants()]
-    trees.append(bake(project_slug="x" * 40, package_name="y" * 40).path)
+    longest = {"project_slug": "x" * 40, "package_name": "y" * 40}
+    trees += [bake(**variant, **longest).path for variant in covering(variants(), list(CHOICES), together=1)]
     run(ROOT, "ruff", "check", "--no-cache", *trees)
     run(ROOT, "ruff", "format", "--no-cache", "--check", *trees)
 

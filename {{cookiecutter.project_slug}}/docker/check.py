@@ -43,7 +43,7 @@ class Project(NamedTuple):
 
 
 def images_pinned(project: Project) -> Found:
-    """An image without a version changes while nobody looks. -> Write its tag or digest, and the mirror if there is one."""
+    """An image without a version changes while nobody looks. -> Write a tag or a digest, and your mirror, if any."""
     stages = [line.split()[-1] for line in project.dockerfile if line.startswith("FROM ")]
     for number, line in enumerate(project.dockerfile, 1):
         image = re.match(r"FROM ([^\s$]+)|ARG \w+_IMAGE=(\S+)", line)
