@@ -113,7 +113,8 @@ def look(address: str, *texts: str) -> None:
     for width, height in ((1280, 800), (390, 844)):
         with page(address, *texts, width=width, height=height) as driver:
             assert fits(driver)
-            assert errors(driver) == []
+            said = errors(driver)
+            assert not said, said
 
 
 def click(driver: webdriver.Chrome, selector: str) -> None:

@@ -1,10 +1,13 @@
-"""What a test needs of the machine. What is missing is skipped, or fails where REQUIRE_ENGINE=1 promises it."""
+"""What a test needs of the machine: what is missing is skipped, or fails where REQUIRE_ENGINE=1 promises it."""
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def need(reason: str) -> None:
@@ -18,3 +21,7 @@ def need_answer(*command: str) -> None:
     """Need a command that succeeds."""
     if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True).returncode:
         need(f"`{' '.join(command)}` fails")
+
+
+# Not in a fork that follows docs/forking.md
+original = pytest.mark.skipif((ROOT / "organisation").exists(), reason="is about the choices of the original")

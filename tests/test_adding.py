@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import shown
 from baking import copy_of_template
+from needs import original
 from programs import git, run, shell
 from template import ROOT, TREE, WRITE, tracked
+
+pytestmark = original
 
 DOCUMENT = (ROOT / "docs/adding-a-service.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", DOCUMENT, re.MULTILINE))

@@ -52,6 +52,7 @@ def write(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 PYTHON, USER = r"(?<=^FROM )\S+(?= AS python_image)", r"^USER 1000:1000$(?=\nCOPY src)"
+OLD = f"python:{CHOICES['python_version'][0]}"
 SOCKET = ", /var/run/docker.sock:/x"
 BREACHES = {
     "no version": (
@@ -70,14 +71,14 @@ BREACHES = {
         "redis has no version",
     ),
     "no mirror": (
-        write("docker/check.py", r'(?<=^MIRROR = ")', "a.example/"),
+        write("docker/check.py", r'(?<=^MIRROR = ").*(?=")', "a.example/"),
         "images-pinned",
         "is not from a.example/",
     ),
     "no label": (
-        write("docker/check.py", r"(?<=^LABELS: list\[str\] = )\[\]", '["com.example.team"]'),
+        write("docker/check.py", r"(?<=^LABELS: list\[str\] = )\[.*\]", '["org.example.other"]'),
         "images-labelled",
-        "the label com.example.team is missing",
+        "the label org.example.other is missing",
     ),
     "an update's two versions": (
         write("Makefile", r"\Z", "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n"),
@@ -85,9 +86,9 @@ BREACHES = {
         "an update has left <<<<<<< ours",
     ),
     "past its end": (
-        write("docker/check.py", r'(?<="trixie": ")[\d-]+', "2020-01-01"),
+        write("docker/check.py", rf'(?<="{OLD}": ")[\d-]+', "2020-01-01"),
         "versions-supported",
-        "trixie got its last fixes on 2020-01-01",
+        f"{OLD} got its last fixes on 2020-01-01",
     ),
     "root": (
         write("Dockerfile", USER, "USER 0"),
@@ -95,7 +96,7 @@ BREACHES = {
         "runs as root",
     ),
     "rights": (
-        write("compose.yaml", r"^services:\n", "services:\n  mine:\n    image: a:1\n    privileged: true\n"),
+        write("compose.yaml", r"^services:\n", "services:\n  mine:\n    build: .\n    privileged: true\n"),
         "services-confined",
         "mine lacks cap_drop: [ALL], no-new-privileges, mem_limit, pids_limit",
     ),

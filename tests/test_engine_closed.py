@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import pytest
 from baking import copy_of_template
+from needs import original
 from packaging.utils import canonicalize_name
 from programs import commit_all, git, run
 from stack import Stack, gateway, without_packages
@@ -28,7 +29,7 @@ from template import CHOICES, CONTEXT, ROOT
 from test_lock_refusals import wheel
 from test_update import newer
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [original, pytest.mark.usefixtures("engine")]
 
 HOST, LOGIN = "packages.example.test", f"me:{uuid.uuid4().hex}"
 INDEX = f"https://{HOST}/simple"

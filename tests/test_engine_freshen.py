@@ -13,20 +13,22 @@ from pathlib import Path
 import pytest
 import shown
 import yaml
-from needs import need_answer
+from needs import need_answer, original
 from programs import commit_all, git, run, shell
 from template import CHOICES, CONTEXT, ROOT
+
+pytestmark = original
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/freshen.yaml").read_text())
 VERSIONS, DIGEST = CONTEXT["_versions"], f"sha256:{'1' * 64}"
 LAB = CONTEXT["_lab_images"]["jupyter"]["image"]
-PYTHON = VERSIONS["python_image"].format(CHOICES["python_version"][0])
+PYTHON = f"python:{CHOICES['python_version'][0]}-slim-trixie"
 NEWER = {  # tags that the registry has
     VERSIONS["caddy_image"]: ["2.11.4", "2.11.5", "2.12.0", "2.13.0-alpine", "3.0.0"],
     VERSIONS["postgres_image"]: ["18-trixie", "19-trixie"],
     LAB: ["2026-07-28", "2027-01-04", "latest"],
-    PYTHON: [PYTHON.partition(":")[2], VERSIONS["python_image"].format("3.99").partition(":")[2]],
+    PYTHON: [PYTHON.partition(":")[2], "3.99-slim-trixie"],
 }
 
 

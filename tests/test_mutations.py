@@ -12,8 +12,11 @@ import shown
 from baking import copy_of_template
 from checks import CHECKS, problems
 from defects import DEFECTS, Defect
+from needs import original
 from programs import run, shell
 from template import CHOICES, ROOT, TREE, WRITE, broken_rule, covering, tracked, variants
+
+pytestmark = original
 
 # each choice at least once
 COVER = covering(variants(), list(CHOICES), together=1)
