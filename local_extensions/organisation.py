@@ -7,7 +7,7 @@ from .answers import CONTEXT, HERE
 
 DEFAULTS: dict[str, Any] = CONTEXT["_organisation"]
 LOGIN = re.compile(r"://[^\s@]*@")
-NOT_PLAIN = re.compile(r"[\s\"'`\\\\|${}]")  # what means something in a Dockerfile, in YAML or in a shell
+NOT_PLAIN = re.compile(r"[\s\"'`\\\\|#${}]")  # what means something in a Dockerfile, in YAML or in a shell
 FREE = ("ca_certificates", "image_labels", "code_owners", "security_contact")  # where it means nothing
 KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false"}
 SECRET = re.compile(r"(TOKEN|PASSWORD|SECRET|KEY)$")

@@ -14,7 +14,7 @@ ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
 #% endif
 #% if cookiecutter._organisation.apt_mirrors
 # System packages come from the organisation's mirror
-RUN find /etc/apt \( -name '*.list' -o -name '*.sources' \) -exec sed -i{% for archive, mirror in cookiecutter._organisation.apt_mirrors.items() %} -e 's|https\?://[^ ]*/{{ archive }}/\?\( \|$\)|{{ mirror }}\1|'{% endfor %} {} +
+RUN find /etc/apt \( -name '*.list' -o -name '*.sources' \) -exec sed -Ei{% for archive, mirror in cookiecutter._organisation.apt_mirrors.items() %} -e 's#https?://[^ ]*/{{ archive }}/?( |$)#{{ mirror }}\1#'{% endfor %} {} +
 
 #% endif
 {% include 'labels.Dockerfile' %}

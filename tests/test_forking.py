@@ -207,6 +207,7 @@ REFUSED = {
     "no bot": ({"update_bot": "bender"}, "update_bot is 'bender': choose renovate or dependabot."),
     "a slash": ({"registry": "a.example/data/"}, "registry ends with a slash: remove it, as in a.example/data."),
     "a command": ({"package_index": "https://a.example/$(id)"}, "package_index has '$' in it"),
+    "a fragment": ({"apt_mirrors": {"debian": "https://a.example/#debian"}}, "apt_mirrors has '#' in it"),
     "two lines": ({"image_labels": {"a": "b\nUSER 0"}}, "image_labels has a line break"),
     "a wrong name": ({"package_indx": ""}, "has no package_indx: choose from image_prefix, "),
     "a wrong kind": ({"ca_certificates": "-----BEGIN"}, "ca_certificates must be a list"),
