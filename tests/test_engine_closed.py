@@ -39,7 +39,7 @@ VERSIONS, PYTHON = CONTEXT["_versions"], CHOICES["python_version"][0]
 class Network(NamedTuple):
     """What is there besides the machine."""
 
-    authority: str  # in PEM form
+    authorities: list[str]  # in PEM form; the last one has signed what there is
     proxy: str  # as containers reach it
     asked: list[str]  # the hosts that the proxy was asked for
     template: Path  # its repository; `publish` puts it on the server
@@ -164,7 +164,8 @@ def proxy_to(port: int, asked: list[str]) -> type[http.server.BaseHTTPRequestHan
 def network(engine, tmp_path_factory) -> Iterator[Network]:
     """Start the index, with what a small lab has, and the proxy."""
     folder = tmp_path_factory.mktemp("network")
-    authority = certificates(folder)
+    (folder / "other").mkdir()
+    authorities = [certificates(folder / "other"), certificates(folder)]
     template = copy_of_template(folder / "template")
     commit_all(template)
     packages = folder / "packages"
@@ -187,7 +188,7 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
         with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
             for server in (index, proxy):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield Network(authority, f"http://{gateway()}:{proxy.server_port}", asked, template, archives, served)
+            yield Network(authorities, f"http://{gateway()}:{proxy.server_port}", asked, template, archives, served)
             for server in (index, proxy):
                 server.shutdown()
 
@@ -221,7 +222,7 @@ def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
         "image_mirror_login": True,
         "package_index": INDEX,
         "apt_mirrors": {archive: f"https://{HOST}/{archive}" for archive in network.archives},
-        "ca_certificates": [network.authority],
+        "ca_certificates": network.authorities,
     }
     (home / ".cookiecutterrc").write_text(json.dumps({"default_context": {"_organisation": table}}))
     publish(network.template)
