@@ -30,7 +30,7 @@ WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{n}" for port in ("com"
 
 def answers_before() -> dict:
     """Return the answers of the project that cruft updates or compares, here or where its command says; else none."""
-    named = [value for name, value in zip(sys.argv, sys.argv[1:], strict=False) if name in ("-p", "--project-dir")]
+    named = re.findall(r"\0(?:-p|--project-dir)[\0=]([^\0]+)", "\0".join(sys.argv))
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         state = json.loads(Path(*named, ".cruft.json").read_text(encoding="utf-8"))
         return state["context"]["cookiecutter"] | {"_commit": state["commit"]}

@@ -335,7 +335,7 @@ DEFECTS: dict[str, list[Defect]] = {
         )
     ],
     "test_what_an_organisation_cannot_set_is_refused_in_a_sentence": [
-        Defect("a password in Git", "../local_extensions/organisation.py", "://[^/", "x^[^/")
+        Defect("a password in Git", "../local_extensions/organisation.py", "://[^", "x^[^")
     ],
     "test_of_two_versions_of_an_update_the_newer_ones_are_kept": [
         Defect(
