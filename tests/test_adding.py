@@ -47,11 +47,11 @@ def adding(tmp_path_factory) -> Path:
     folder = copy_of_template(tmp_path_factory.mktemp("adding") / "fork")
     follow("A Python version", folder)
     options = folder / "cookiecutter.json"
-    # a ninth of the variants, as these are not what is added
+    # few of the variants, as these are not what is added
     text = options.read_text(encoding="utf-8")
     text, count = re.subn(r'("python_version": \["[^"]+").*(, "[^"]+"\])', r"\1\2", text)
     assert count == 1
-    for option in ("cluster", "ci"):
+    for option in ("cluster", "ci", "accelerator"):
         text, count = re.subn(rf'("{option}": \["[^"]+")[^]]*', r"\1", text, count=1)
         assert count
     options.write_text(text, encoding="utf-8")
