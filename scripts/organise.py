@@ -25,7 +25,7 @@ def merged(old: object, new: object, key: str = "") -> object:
 
 def original() -> str:
     """Return cookiecutter.json of the original that was merged last, or the file if Git knows none."""
-    line = 'git show "$(git merge-base HEAD upstream/main)":cookiecutter.json'
+    line = 'base=$(git merge-base HEAD upstream/main) && git show "$base:cookiecutter.json"'
     done = subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     return (ROOT / "cookiecutter.json").read_text(encoding="utf-8") if done.returncode else done.stdout
 

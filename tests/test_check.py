@@ -85,6 +85,11 @@ BREACHES = {
         "updates-finished",
         "an update has left <<<<<<< ours",
     ),
+    "a file with a colon": (
+        lambda made: (made / "a:b").write_text("<<<<<<< ours\n"),
+        "updates-finished",
+        "a:b:1: an update has left <<<<<<< ours",
+    ),
     "past its end": (
         write("docker/check.py", rf'(?<="{OLD}": ")[\d-]+', "2020-01-01"),
         "versions-supported",

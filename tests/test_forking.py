@@ -171,13 +171,17 @@ def test_the_pages_own_example_makes_projects(tmp_path) -> None:
     (path,) = re.findall(r"^`(organisation/\S+/LICENSE)`:$", PAGE, re.MULTILINE)
     (folder / path).parent.mkdir(parents=True)
     (folder / path).write_text(text)
+    commit_all(folder)
+    options = folder / "cookiecutter.json"
+    options.write_text(options.read_text().replace('"My Project"', '"Not Committed"'))
     for _ in range(2):  # the second time changes nothing
         run(folder, sys.executable, "scripts/organise.py")
-    options = json.loads((folder / "cookiecutter.json").read_text())
+    options = json.loads(options.read_text())
+    assert options["project_name"] == "Not Committed"
     assert options["_rules"] == [*CONTEXT["_rules"], rule]
     make = ("cookiecutter", "--no-input", "--default-config", folder)
     run(tmp_path, *make, HOME=str(tmp_path))
-    assert "For use inside Example only." in (tmp_path / "my-project/LICENSE").read_text()
+    assert "For use inside Example only." in (tmp_path / "not-committed/LICENSE").read_text()
     said = run(tmp_path, *make, "deploy=api", "project_slug=other", code=1, HOME=str(tmp_path))
     assert f"Not generated. {rule['say']}" in re.sub(r"\s+", " ", said)
     commit_all(folder)

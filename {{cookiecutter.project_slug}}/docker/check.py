@@ -139,8 +139,8 @@ def template_known(project: Project) -> Found:
 
 def updates_finished(project: Project) -> Found:
     """A file with both versions of a line does not work. -> Keep what you need of both, as docs/updating.md shows."""
-    for line in _git("grep", "-nE", "^(<<<<<<<|>>>>>>>) ").splitlines():
-        file, number, text = line.split(":", 2)
+    found = _git("grep", "-InE", "^(<<<<<<<|>>>>>>>) ")
+    for file, number, text in re.findall(r"(?m)^(.+?):(\d+):(.+)$", found):
         yield file, int(number), f"an update has left {text}"
 
 
