@@ -72,7 +72,11 @@ class Machine:
         """Wait until each service of before was started again and is healthy."""
         end, down = time.monotonic() + LONGEST, ["engine"]
         while down:
-            assert time.monotonic() < end, f"down for {LONGEST} seconds: {', '.join(down)}"
+            if time.monotonic() > end:
+                said = (
+                    self.run("docker", "logs", "--tail=30", each) for each in self.run("docker", "ps", "-q").split()
+                )
+                pytest.fail("\n".join([f"down for {LONGEST} seconds: {', '.join(down)}", *said]))
             time.sleep(1)
             try:
                 now = self.services()

@@ -113,6 +113,14 @@ def test_a_failed_run_is_known_until_another_one_has_results(runner: Runner, mon
     assert not runner.state.failed(runner.settings.reports)
 
 
+def test_a_run_at_a_start_outlasts_a_service_that_is_not_up_yet(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = [8, 8, 0]
+    monkeypatch.setattr(runner, "_once", lambda: codes.pop(0))
+    monkeypatch.setattr(schedule, "PAUSE", 0)
+    runner.run(schedule.AT_START)
+    assert codes == []
+
+
 def test_people_see_the_last_version_that_has_results(runner: Runner) -> None:
     Path("results").mkdir()
     runner.settings.reports = Path("results/1.0/reports")

@@ -29,7 +29,8 @@ from .outputs import published
 from .settings import FromEnvironment, Settings, SettingsConfigDict, load
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-PAUSE = 60  # seconds before a run is tried again
+PAUSE = 30  # seconds before a run is tried again
+AT_START = 3  # so often at least then: after a reboot, what it needs can start later than this
 LATE = 60  # seconds: what is later was missed
 SHOWN = 5  # seconds after which people see the first results of a version, also of a run by hand
 KEPT, LINES = 30, 10_000  # logs of runs, and the last lines of each
@@ -132,9 +133,9 @@ class Runner:
         missed = times.get_next_fire_time(started, started) if times else None
         return "running" in state or bool(missed and missed < datetime.now().astimezone())
 
-    def run(self) -> None:
-        """Run the pipeline, again after a failure if the settings say so."""
-        for attempt in range(self.schedule.retries + 1):
+    def run(self, retries: int = 0) -> None:
+        """Run the pipeline, again after a failure: so often, or more often if the settings say so."""
+        for attempt in range(max(retries, self.schedule.retries) + 1):
             if attempt:
                 log.warning("trying again in %s seconds", PAUSE)
                 time.sleep(PAUSE)
@@ -214,7 +215,7 @@ def main() -> None:
             scheduler.add_job(job, trigger(times))
     scheduler.add_job(runner.show, "interval", seconds=SHOWN, next_run_time=datetime.now(), executor="beside")
     if due:
-        scheduler.add_job(runner.run)
+        scheduler.add_job(runner.run, args=[AT_START])
     scheduler.start()
 
 
