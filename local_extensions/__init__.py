@@ -87,5 +87,6 @@ class Choices(Extension):
             "proofs": choices.proofs,
             "python_image": choices.python_image,
             "served": choices.served,
+            "direct": choices.direct,
             "with_settings": organisation.with_settings,
         }

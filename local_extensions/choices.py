@@ -25,9 +25,11 @@ FACTS = {
 }
 
 SERVICES = {
-    choice: re.findall(r"(?m)^  (\w+):", files["compose.yaml"].read_text(encoding="utf-8"))
+    choice: [
+        *dict.fromkeys(re.findall(r"(?m)^  (\w+):", "".join(files[name].read_text(encoding="utf-8") for name in there)))
+    ]
     for choice, files in FOLDERS.items()
-    if "compose.yaml" in files
+    if (there := [name for name in ("compose.yaml", "production.yaml") if name in files])
 }
 
 
@@ -74,6 +76,12 @@ def served(answers: dict) -> list[str]:
     """Return the services that people reach through the proxy of production."""
     routed = (choice for choice in chosen(answers) if "Caddyfile" in FOLDERS[choice])
     return [service for choice in routed for service in SERVICES.get(choice, [])]
+
+
+def direct(answers: dict) -> str:
+    """Return what is reached without a proxy, as NO_PROXY lists it: the container itself and the project's servers."""
+    servers = [*(server["name"] for server in brought(answers, "service")), *served(answers)]
+    return ",".join(dict.fromkeys(["localhost", "127.0.0.1", *servers]))
 
 
 def own_volumes(answers: dict) -> list[str]:

@@ -109,7 +109,7 @@ def env_settings(text: str) -> dict[str, str]:
     """Return the settings in an .env file; `#NAME=` is a setting that is switched off. Raises ValueError."""
     found = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"""#?([A-Z][A-Z0-9_]*)=(\S*|'[^']*'|"[^"]*")""", line):
+        if match := re.fullmatch(r"""#?([A-Za-z]\w*)=(\S*|'[^']*'|"[^"]*")""", line):
             if match[1] in found:
                 raise ValueError(f"{match[1]} stands twice")
             found[match[1]] = match[2]
@@ -201,13 +201,33 @@ READERS = {
 }
 
 
+PROXIES = {"HTTP_PROXY", "HTTPS_PROXY"}
+
+
 def storage_keys_are_given_to_readers(baked: Baked) -> Problems:
-    """The services that read the input have all keys for it, the others have none, and .env.example has no value."""
+    """The services that read the input have all keys for it, the others have none, and .env.example has no value.
+
+    Those and a few others have the proxy, which is not for the project's own servers.
+    """
     for file, readers in READERS.items():
-        for service, body in parsed(baked.files[file])["services"].items():
-            has = STORAGE & {*(body.get("environment") or ())}
+        services = parsed(baked.files[file])["services"]
+        servers = {name for body in services.values() for name in body.get("depends_on") or () if name != "roles"}
+        servers |= {name for name, body in services.items() if "proxy" in body.get("networks", ())} - {
+            "proxy",
+            "status",
+        }
+        for service, body in services.items():
+            variables = body.get("environment") or {}
+            has = STORAGE & {*variables}
             if has != (STORAGE if service in readers else set()):
                 yield f"{file} gives {service} {', '.join(sorted(has)) or 'no key'} for the input"
+            has = PROXIES & {*variables}
+            if has != (PROXIES if service in {*readers, "lock", "proxy"} else set()):
+                yield f"{file} gives {service} {', '.join(sorted(has)) or 'no proxy'}"
+            if has and service != "lock":
+                for name in ("NO_PROXY", "no_proxy"):
+                    if not servers <= {*variables[name].partition("$")[0].split(",")}:
+                        yield f"{file} sends {service} to {', '.join(sorted(servers))} by a proxy, see {name}"
         example = env_settings(baked.text(file.replace("compose.yaml", ".env.example")))
         for name in sorted(STORAGE):
             if example.get(name) != "":
@@ -279,7 +299,7 @@ def hardened(baked: Baked) -> Problems:
 def production_is_safe(baked: Baked) -> Problems:
     """On a server, only the proxy is published, services are confined, and settings are documented."""
     text, example = baked.text("production/compose.yaml"), env_settings(baked.text("production/.env.example"))
-    used = set(VARIABLE.findall(text)) | STORAGE
+    used = set(VARIABLE.findall(text)) | STORAGE | PROXIES
     for name in sorted(used ^ set(example) - {"COMPOSE_PROJECT_NAME"}):
         yield f"{name} is in only one of production/compose.yaml and production/.env.example"
     for name, default in re.findall(r"\$\{(\w+):?-([^$}]+)\}", text):

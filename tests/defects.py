@@ -38,8 +38,10 @@ DEFECTS: dict[str, list[Defect]] = {
     "storage_keys_are_given_to_readers": [
         Defect("keys for the tests", "compose.yaml", "{<<: *environment, HOME", "{<<: [*environment, *storage], HOME"),
         Defect("no key for a run at night", "production/compose.yaml", "{<<: [*timed, *storage]}", "*timed"),
-        Defect("a key that does not arrive", "compose.yaml", "AWS_SESSION_TOKEN, ", ""),
+        Defect("a key that does not arrive", "../templates/service.yaml", "AWS_SESSION_TOKEN, ", ""),
         Defect("no key for workers", "../templates/cluster/dask/compose.yaml", "[*runtime, *storage]", "*runtime"),
+        Defect("its own servers behind a proxy", "production/compose.yaml", "no_proxy: *direct", "no_proxy: localhost"),
+        Defect("a proxy for locks only", "../templates/service.yaml", "{HTTP_PROXY, HTTPS_PROXY, ", "{"),
         Defect("a key for everybody", ".env.example", "#AWS_ACCESS_KEY_ID=", "#AWS_ACCESS_KEY_ID=mine"),
     ],
     "loopback_only": [

@@ -21,7 +21,7 @@ import kubernetes_validate
 import kubernetes_validate.utils
 import restricted
 from baking import Baked
-from checks import STORAGE, documents, env_settings, failing, parsed
+from checks import PROXIES, STORAGE, documents, env_settings, failing, parsed
 
 from local_extensions import choices
 
@@ -294,7 +294,7 @@ def environment(made: Manifests, pod: Pod) -> dict[str, str]:
             found |= settings[source["configMapRef"]["name"]]["data"]
         else:
             assert source["secretRef"] == {"name": "input", "optional": True}
-            found |= dict.fromkeys(STORAGE, "")
+            found |= dict.fromkeys(STORAGE | PROXIES, "")
     for variable in container.get("env", []):
         source = variable.get("valueFrom", {})
         if reference := source.get("secretKeyRef"):
@@ -360,7 +360,7 @@ def same_as_compose(made: Manifests) -> Problems:
             key: settings.get(key, "") if value is None else interpolated(value, settings)
             for key, value in (body.get("environment") or {}).items()
         }
-        for variable in STORAGE & there.keys():
+        for variable in (STORAGE | PROXIES) & there.keys():
             there[variable] = ""
         health = there.pop("HEALTH", "")
         probe = container.get("livenessProbe", {})

@@ -26,6 +26,17 @@ OWN_TESTS = "docker compose run --rm test"  # of a project, by its README
 ALIKE = ["test_parts.py", "test_production.py", "test_remote.py"]  # of these: only the Python and the table change them
 
 
+def docker_config(folder: Path, proxy: str) -> str:
+    """Write Docker's settings of this user, and a proxy for all containers, into a folder, and return their own."""
+    own = Path.home() / ".docker"
+    settings = json.loads((own / "config.json").read_text()) if (own / "config.json").exists() else {}
+    settings |= {"proxies": {"default": {"httpProxy": proxy, "httpsProxy": proxy}}}
+    settings |= {"cliPluginsExtraDirs": [str(own / "cli-plugins")]}
+    (folder / ".docker").mkdir(exist_ok=True)
+    (folder / ".docker/config.json").write_text(json.dumps(settings))
+    return str(folder / ".docker")
+
+
 class Stack:
     """One generated project, driven by its own Compose commands as its owner would."""
 

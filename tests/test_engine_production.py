@@ -16,7 +16,7 @@ import shown
 import ssh
 from programs import run
 from proofs.api import PENGUIN
-from stack import Stack, container_of, free_port, project, remove_images, send, wait
+from stack import Stack, container_of, docker_config, free_port, project, remove_images, send, wait
 from summary import FIGURES
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -29,7 +29,11 @@ OTHER_MODEL = (
 
 
 class Server(Stack):
-    """The folder `production` on a server."""
+    """The folder `production` on a server, whose Docker has a proxy in its settings: one that does not answer."""
+
+    def run(self, *command: object, code: int = 0) -> str:
+        """Run a program there."""
+        return run(self.path, *command, code=code, DOCKER_CONFIG=docker_config(self.path, "http://127.0.0.1:9"))
 
     def ask(self, path: str, body: object = None, user: str = "admin", password: str = "") -> tuple[int, str]:
         """Return the status and the text that the proxy answers with over TLS, from its own authority."""
