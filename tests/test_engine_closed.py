@@ -24,7 +24,7 @@ from baking import copy_of_template
 from needs import original
 from packaging.utils import canonicalize_name
 from programs import commit_all, git, run
-from stack import Stack, gateway, without_packages
+from stack import Stack, docker_config, gateway, without_packages
 from template import CHOICES, CONTEXT, ROOT
 from test_lock_refusals import wheel
 from test_update import newer
@@ -32,7 +32,7 @@ from test_update import newer
 pytestmark = [original, pytest.mark.usefixtures("engine")]
 
 HOST, LOGIN = "packages.example.test", f"me:{uuid.uuid4().hex}"
-INDEX = f"https://{HOST}/simple"
+INDEX, EXTRA = f"https://{HOST}/simple", f"https://{HOST}/extra"  # the second one has torch
 VERSIONS, PYTHON = CONTEXT["_versions"], CHOICES["python_version"][0]
 
 
@@ -97,19 +97,21 @@ def index_of(folder: Path, archives: dict[str, str], served: set[str]) -> type[h
                         return self.answer(200, there.read())
                 except urllib.error.HTTPError as error:
                     return self.answer(error.code)
-            if start in ("simple", "files"):
+            if start in ("simple", "extra", "files"):
                 if self.headers["Authorization"] != f"Basic {base64.b64encode(LOGIN.encode()).decode()}":
                     return self.answer(401)
-                if start == "simple":
-                    return self.answer(200, self.page(rest).encode(), "text/html")
+                if start != "files":
+                    return self.answer(200, self.page(rest, start).encode(), "text/html")
                 start = "packages"
             file = folder / start / rest.partition("?")[0]
             return self.answer(200, file.read_bytes()) if file.is_file() else self.answer(404)
 
         do_HEAD = do_GET  # noqa: N815
 
-        def page(self, name: str) -> str:
-            files = sorted((folder / "packages").iterdir())
+        def page(self, name: str, index: str) -> str:
+            files = [
+                each for each in sorted((folder / "packages").iterdir()) if (name == "torch") == (index == "extra")
+            ]
             files = [each for each in files if canonicalize_name(each.name.partition("-")[0]) == name]
             digests = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in files}
             return "".join(f'<a href="/files/{each}#sha256={digest}">{each}</a>' for each, digest in digests.items())
@@ -177,6 +179,7 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
     run(folder, *inside, "pip", "download", "--quiet", *names, "pre-commit", "requests", "setuptools")
     for version in ("1.0", "2.0"):
         wheel(packages, "humanize", version)
+    wheel(packages, "torch", "9.9+cpu")
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.load_cert_chain(folder / "crt", folder / "key")
     asked: list[str] = []
@@ -221,6 +224,7 @@ def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
         "image_prefix": mirror,
         "image_mirror_login": True,
         "package_index": INDEX,
+        "extra_index": EXTRA,
         "apt_mirrors": {archive: f"https://{HOST}/{archive}" for archive in network.archives},
         "ca_certificates": network.authorities,
     }
@@ -231,8 +235,9 @@ def clone(network, mirror, tmp_path_factory) -> Iterator[Stack]:
     project = home / "closed"
     pyproject = project / "pyproject.toml"
     text = without_packages(pyproject.read_text())
-    text = text.replace("dependencies = []", 'dependencies = ["humanize<2"]')
-    pyproject.write_text(text.replace("lab = []", 'lab = ["pre-commit", "requests"]'))
+    text = text.replace("dependencies = []", 'dependencies = ["humanize<2", "torch"]')
+    text = text.replace("lab = []", 'lab = ["pre-commit", "requests"]')
+    pyproject.write_text(f'{text}\n[tool.uv.sources]\ntorch = {{ index = "extra" }}\n')
     dockerfile = project / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text().replace("git openssh-client", "git openssh-client curl"))
     for lock in (project / "requirements").iterdir():
@@ -272,6 +277,8 @@ def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, 
     clone.set(PACKAGE_INDEX=INDEX.replace("//", "//me:wrong@"))
     assert f"PACKAGE_INDEX: {HOST} refuses the login." in doctor(clone)
     clone.set(PACKAGE_INDEX=INDEX.replace("//", f"//{LOGIN}@"))
+    assert f"EXTRA_INDEX: {HOST} asks for a login." in doctor(clone)
+    clone.set(EXTRA_INDEX=EXTRA.replace("//", f"//{LOGIN}@"))
     (clone.path / "docker/ca.crt").rename(tmp_path / "ca.crt")
     assert f"the certificate of {HOST} is not trusted. -> Add the authority" in doctor(clone)
     (tmp_path / "ca.crt").rename(clone.path / "docker/ca.crt")
@@ -280,23 +287,22 @@ def test_a_clone_gets_its_settings_packages_and_locks_by_the_proxy_alone(clone, 
     # the proxy from .env, then from the shell, then from Docker's own settings
     clone.set(HTTPS_PROXY=network.proxy)
     said += clone.compose("run", "--rm", "lock")
-    assert "requirements/process.txt: 1 packages, 1 new or changed" in said
+    assert "requirements/process.txt: 2 packages, 2 new or changed" in said
     assert "humanize==1.0" in (clone.path / "requirements/lab.txt").read_text()
     clone.set(HTTPS_PROXY="")
     said += clone.shell(f"HTTPS_PROXY={network.proxy} docker compose build --progress plain process")
-    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpsProxy": network.proxy}}}))
+    docker = f"DOCKER_CONFIG={docker_config(tmp_path, network.proxy)} docker"
     env = (clone.path / ".env").read_text()
     (clone.path / ".env").write_text(re.sub(r"(?m)^HTTPS_PROXY=\n", "", env))
-    plugins = Path.home() / ".docker/cli-plugins"
-    if plugins.exists():
-        (tmp_path / "cli-plugins").symlink_to(plugins)
-    said += clone.shell(f"DOCKER_CONFIG={tmp_path} docker compose run --rm lock --upgrade")
+    said += clone.shell(f"{docker} compose run --rm lock --upgrade")
     assert set(network.asked) == {f"{HOST}:443"}
 
     trusted = f"import urllib.request as u; u.urlopen('{INDEX}/humanize/')"
-    ask = f"DOCKER_CONFIG={tmp_path} docker compose run --rm --entrypoint python lock -c"
+    ask = f"{docker} compose run --rm --entrypoint python lock -c"
     assert "HTTP Error 401" in clone.shell(f'{ask} "{trusted}"', code=1)  # which only its login ends
-    said += clone.compose("run", "--rm", "--entrypoint", "python", "process", "-c", "import humanize; print('there')")
+    said += clone.compose(
+        "run", "--rm", "--entrypoint", "python", "process", "-c", "import humanize, torch; print('there')"
+    )
     assert "there" in said
     image = f"{clone.name}-process"
     said += clone.run("docker", "history", "--no-trunc", image) + clone.run("docker", "inspect", image)
