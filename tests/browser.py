@@ -31,9 +31,9 @@ def missing() -> str:
 def page(
     address: str, *texts: str, width: int = 1280, height: int = 800, scheme: str = "light"
 ) -> Iterator[webdriver.Chrome]:
-    """Open a page that shows `texts`, in a window of this size (pixels), for who prefers a colour scheme.
+    """Open a page that shows `texts`, in a window of this size, for who prefers a colour scheme.
 
-    Below 600 wide, the window is a phone's. Raises AssertionError with what the page has instead of the texts.
+    Raises AssertionError with what the page has instead of the texts.
     """
     options = Options()
     options.binary_location = next(filter(None, map(shutil.which, PROGRAMS)))
@@ -43,14 +43,19 @@ def page(
         options.add_argument(argument)
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(driver, width, height)
         preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
         load(driver, address, texts)
         yield driver
     finally:
         driver.quit()
+
+
+def resize(driver: webdriver.Chrome, width: int, height: int) -> None:
+    """Give the window a size in pixels. Below 600 wide, it is a phone's."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def load(driver: webdriver.Chrome, address: str, texts: tuple[str, ...]) -> None:
@@ -110,11 +115,18 @@ def fits(driver: webdriver.Chrome) -> bool:
 
 def look(address: str, *texts: str) -> None:
     """See a page that shows `texts` on a laptop and on a phone: it fits, and the console has nothing to say."""
-    for width, height in ((1280, 800), (390, 844)):
-        with page(address, *texts, width=width, height=height) as driver:
-            assert fits(driver)
-            said = errors(driver)
-            assert not said, said
+    with page(address, *texts) as driver:
+        seen(driver)
+        resize(driver, 390, 844)
+        load(driver, address, texts)
+        seen(driver)
+
+
+def seen(driver: webdriver.Chrome) -> None:
+    """Fail unless the page fits, and the console has nothing to say."""
+    assert fits(driver)
+    said = errors(driver)
+    assert not said, said
 
 
 def click(driver: webdriver.Chrome, selector: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import browser
+import hypothesis
 import pytest
 from baking import Bake, bake_once, copy_of_template, fast_cookiecutter
 from needs import need, need_answer
@@ -16,6 +17,8 @@ from template import ROOT, WRITE
 
 pytest_plugins = ["shown", "summary"]
 pytest.register_assert_rewrite("proofs")
+# Where one example of a failure is enough, and it need not be a small one
+hypothesis.settings.register_profile("first", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
 
 ENGINE = ("tests/test_engine_", "tests/test_doctor.py")  # files that start containers
 

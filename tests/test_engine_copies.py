@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,44 +80,51 @@ def test_a_second_clone_leaves_the_first_one_alone(bake, tmp_path) -> None:
         second.remove()
 
 
-def test_a_clone_beside_a_running_copy_gets_free_ports(default, tmp_path) -> None:
-    default.compose("up", "--wait")
-    commit_all(default.path)
-    example = default.path / ".env.example"
-    taken = f"JUPYTER_PORT={default.settings['JUPYTER_PORT']}"
+@pytest.fixture(scope="module")
+def first(bake, tmp_path_factory) -> Iterator[Stack]:
+    """Return a project that runs; .env.example names a port that it has taken."""
+    made = project(bake, tmp_path_factory.mktemp("first"))
+    example = made.path / ".env.example"
+    taken = f"JUPYTER_PORT={made.settings['JUPYTER_PORT']}"
     example.write_text(example.read_text().replace("JUPYTER_PORT=8888", taken))
-    commit_all(default.path)
-    second = clone(default, tmp_path / "second")
+    commit_all(made.path)
     try:
-        assert second.settings["JUPYTER_PORT"] != default.settings["JUPYTER_PORT"]
+        made.compose("up", "--wait")
+        yield made
+    finally:
+        made.remove()
+
+
+def test_a_clone_beside_a_running_copy_gets_free_ports(first, tmp_path) -> None:
+    second = clone(first, tmp_path / "second")
+    try:
+        assert second.settings["JUPYTER_PORT"] != first.settings["JUPYTER_PORT"]
         second.compose("up", "--wait")
     finally:
         second.remove()
 
 
-def test_a_copy_in_a_folder_of_another_name_is_its_own(default, tmp_path) -> None:
+def test_a_copy_in_a_folder_of_another_name_is_its_own(first, tmp_path) -> None:
     """Copied with its .env, and with other ports."""
-    default.compose("up", "--wait")
-    containers = identities(default)
-    copy = with_free_ports(Stack(Path(shutil.copytree(default.path, tmp_path / "other"))))
+    containers = identities(first)
+    copy = with_free_ports(Stack(Path(shutil.copytree(first.path, tmp_path / "other"))))
     try:
         copy.compose("up", "--wait")
-        assert identities(default) == containers
+        assert identities(first) == containers
         copy.compose("down", "--volumes")
-        assert identities(default) == containers
+        assert identities(first) == containers
     finally:
         copy.remove()
 
 
-def test_a_copy_of_the_same_name_is_found(default, tmp_path) -> None:
-    default.compose("up", "--wait")
-    copy = Stack(Path(shutil.copytree(default.path, tmp_path / "again" / default.path.name)))
+def test_a_copy_of_the_same_name_is_found(first, tmp_path) -> None:
+    copy = Stack(Path(shutil.copytree(first.path, tmp_path / "again" / first.path.name)))
     said = copy.run("python3", "docker/doctor.py", code=1)
-    assert f"{default.path} has the same COMPOSE_PROJECT_NAME" in " ".join(said.split())
+    assert f"{first.path} has the same COMPOSE_PROJECT_NAME" in " ".join(said.split())
     (copy.path / ".env").unlink()
     shown.run(copy.shell, shown.documents(copy.path), SETUP)
-    assert copy.name != default.name
-    assert "No problems found." in default.run("python3", "docker/doctor.py")
+    assert copy.name != first.name
+    assert "No problems found." in first.run("python3", "docker/doctor.py")
 
 
 def test_an_older_project_keeps_its_name_and_volumes(bake, tmp_path) -> None:
@@ -135,8 +143,8 @@ def test_a_path_may_have_colons_and_blanks(bake, tmp_path) -> None:
         shown.run(made.shell, shown.documents(made.path), SETUP)
         made = with_free_ports(made)
         made.compose("up", "--wait")
-        for service in ("process", "test", "lock"):
-            made.compose("run", "--rm", service)
+        for service in (("process",), ("test", "--collect-only"), ("lock",)):
+            made.compose("run", "--rm", *service)
         assert "No problems found." in made.compose("run", "--rm", "doctor")
         assert "No problems found." in made.run("python3", "docker/doctor.py")
     finally:

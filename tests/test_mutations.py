@@ -119,26 +119,12 @@ def fewer(tmp_path_factory) -> Path:
     return folder
 
 
-# Of the fork's own tests, those that take long and do not depend on its choices; and its locks, which it has to make
-SLOW = (
-    "--ignore=tests/test_mutations.py",
-    "--ignore=tests/test_forking.py",
-    "--ignore=tests/test_adding.py",  # the guide's diffs are for this template's own options
-    "--ignore=tests/test_doctor.py",
-    "--ignore=tests/test_env_file.py",
-    "--ignore=tests/test_scripts.py",
-    "--ignore=tests/test_shown.py",
-    "--ignore=tests/test_lock_refusals.py",
-    "--ignore=tests/test_old_cookiecutter.py",
-    "--deselect=tests/test_docs.py::test_the_first_command_of_the_readme_makes_a_project",
-    "--ignore=tests/test_tools.py",  # they look at one file at a time, and have seen each
-)
-
-
-def test_the_tests_of_a_fork_with_fewer_choices_stay_green(fewer) -> None:
-    options = " ".join(("-q", "-p no:cacheprovider", *SLOW))
+def test_a_fork_with_fewer_choices_can_be_updated(fewer) -> None:
+    """That its other tests are green, tests/test_forking.py shows."""
     command = '.venv/bin/python -m pytest -k "not engine"'
-    shown.run(partial(shell, fewer, PYTEST_ADDOPTS=options), CONTRIBUTING, command)
+    shown.run(
+        partial(shell, fewer, PYTEST_ADDOPTS="-q -p no:cacheprovider tests/test_update.py"), CONTRIBUTING, command
+    )
 
 
 def file_of(test: str) -> str:
@@ -157,5 +143,6 @@ def test_a_defect_is_caught_by_its_test(fewer, tmp_path, request, test, defect) 
     # the file that is ignored must not be known to git already
     run(fork, "git", "rm", "--quiet", "-rf", "--cached", ".")
     run(fork, "git", "add", "--all")
-    said = run(fork, "python", "-m", "pytest", "-p", "no:cacheprovider", "-x", test, code=1)
+    options = ("-p", "no:cacheprovider", "-x", "--hypothesis-profile", "first")
+    said = run(fork, "python", "-m", "pytest", *options, test, code=1)
     assert f"FAILED {test}" in said, said[-3000:]

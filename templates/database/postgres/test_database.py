@@ -88,14 +88,14 @@ ADDRESSES = [
 @pytest.mark.parametrize("url", ADDRESSES)
 def test_an_address_that_cannot_work_is_one_sentence_without_the_password(run, monkeypatch, url) -> None:
     monkeypatch.setenv("PIPELINE_DATABASE", url)
-    done = run("run")
+    done = run("store", "--table", "mine")
     assert (done.code, "PIPELINE_DATABASE" in done.err) == (8, True)
     assert "s3cret" not in done.err + done.out
 
 
 def test_a_wrong_password_is_one_sentence_without_it(run, monkeypatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "p@s3cret")
-    done = run("run")
+    done = run("store", "--table", "mine")
     assert (done.code, "POSTGRES_PASSWORD in .env" in done.err, "s3cret" in done.err) == (8, True, False)
 
 
