@@ -150,6 +150,35 @@ def test_images_actions_and_days_are_brought_up_to_date_and_proposed(upstream, h
     assert asked.read_text().count("pr create") == 1
 
 
+ALONE = "import json, freshen; freshen.lock.main = print; freshen.packages(json.loads(freshen.OPTIONS.read_text()))"
+
+
+def test_packages_of_projects_and_of_the_tests_are_brought_up_to_date(fork) -> None:
+    """Without the new locks, which test_scripts.py makes."""
+    need_answer("npm", "--version")
+    options, requirements, tool = fork / "cookiecutter.json", fork / "tests/requirements.txt", VERSIONS["ruff"]
+    for file, old, new in (
+        (options, f'"ruff": "{tool}"', '"ruff": "0.9.0"'),
+        (requirements, f"ruff=={tool}", "ruff==0.9.0"),
+        (fork / "tests/package.json", '": "0.', '": "0.0.'),
+    ):
+        assert file.read_text().count(old) == 1
+        file.write_text(file.read_text().replace(old, new))
+    before = json.loads(options.read_text())
+    said = run(fork, sys.executable, "-c", ALONE, PYTHONPATH="scripts")
+    newest = re.search(r"(?m)^- ruff: (.+)$", said)[1]
+    assert tuple(map(int, newest.split("."))) >= tuple(map(int, tool.split(".")))
+    assert f"\nruff=={newest}\n" in requirements.read_text()
+    after = json.loads(options.read_text())
+    assert after["_versions"]["ruff"] == newest
+    assert len(set(after["_versions"]["uv_hashes"])) == 4
+    changed = {name for name, value in after["_versions"].items() if value != before["_versions"][name]}
+    assert changed <= {"uv", "uv_hashes", "detect-secrets", "nbstripout", "pre-commit-hooks", "ruff"}
+    newest = re.search(r"(?m)^- @devcontainers/cli: (.+)$", said)[1]
+    assert f'"@devcontainers/cli": "{newest}"' in (fork / "tests/package.json").read_text()
+    assert said.endswith("['--upgrade']\n")
+
+
 @pytest.mark.parametrize(
     ("names", "settings", "reason"),
     [
