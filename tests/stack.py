@@ -188,12 +188,12 @@ def send(connection: http.client.HTTPConnection, path: str, body: object, header
     return connection.getresponse()
 
 
-def wait(condition: Callable[[], bool], seconds: float = 120) -> float:
-    """Return after how many seconds a condition holds. Raises AssertionError."""
+def wait(condition: Callable[[], bool], seconds: float = 120, every: float = 0.5) -> float:
+    """Return after how many seconds a condition holds, which is asked `every` so many. Raises AssertionError."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, f"not true within {seconds} seconds"
-        time.sleep(0.02)
+        time.sleep(every)
     return time.monotonic() - start
 
 

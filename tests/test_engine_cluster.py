@@ -63,7 +63,7 @@ class Run:
         with log.open("w") as output:
             command = ["docker", "compose", *AGAIN]
             self.process = subprocess.Popen(command, cwd=stack.path, stdout=output, stderr=output)
-        wait(lambda: step in log.read_text())
+        wait(lambda: step in log.read_text(), every=0.02)
 
     def end(self, seconds: float = 180) -> tuple[int, str]:
         """Return its exit code and what it said."""

@@ -111,7 +111,7 @@ def test_an_edit_is_served_within_seconds(watched) -> None:
     def served(number: int, file: Path, *, renamed: bool = False) -> float:
         text = re.sub(r"(?m)(^TITLE = ).*$|schema\.TITLE", rf'\1"title {number}"', original[file])
         edit(file, text, renamed=renamed)
-        return wait(lambda: title() == f"title {number}")
+        return wait(lambda: title() == f"title {number}", every=0.02)
 
     edits = [(schema, False), (schema, True), (schema, False), (own, True), (own, False)]
     took = [served(number, file, renamed=renamed) for number, (file, renamed) in enumerate(edits)]
