@@ -109,7 +109,7 @@ def env_settings(text: str) -> dict[str, str]:
     """Return the settings in an .env file; `#NAME=` is a setting that is switched off. Raises ValueError."""
     found = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"""#?([A-Za-z]\w*)=(\S*|'[^']*'|"[^"]*")""", line):
+        if match := re.fullmatch(r"""#?([A-Z][A-Z0-9_]*)=(\S*|'[^']*'|"[^"]*")""", line):
             if match[1] in found:
                 raise ValueError(f"{match[1]} stands twice")
             found[match[1]] = match[2]
@@ -224,7 +224,7 @@ def storage_keys_are_given_to_readers(baked: Baked) -> Problems:
             has = PROXIES & {*variables}
             if has != (PROXIES if service in {*readers, "lock", "proxy"} else set()):
                 yield f"{file} gives {service} {', '.join(sorted(has)) or 'no proxy'}"
-            if has and service != "lock":
+            if has:
                 for name in ("NO_PROXY", "no_proxy"):
                     if not servers <= {*variables[name].partition("$")[0].split(",")}:
                         yield f"{file} sends {service} to {', '.join(sorted(servers))} by a proxy, see {name}"

@@ -362,6 +362,7 @@ def same_as_compose(made: Manifests) -> Problems:
         }
         for variable in (STORAGE | PROXIES) & there.keys():
             there[variable] = ""
+        there.pop("no_proxy", None)  # there, it hides that of Docker's own settings
         health = there.pop("HEALTH", "")
         probe = container.get("livenessProbe", {})
         if health:

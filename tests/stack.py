@@ -31,8 +31,10 @@ def docker_config(folder: Path, proxy: str) -> str:
     own = Path.home() / ".docker"
     settings = json.loads((own / "config.json").read_text()) if (own / "config.json").exists() else {}
     settings |= {"proxies": {"default": {"httpProxy": proxy, "httpsProxy": proxy}}}
-    settings |= {"cliPluginsExtraDirs": [str(own / "cli-plugins")]}
-    (folder / ".docker").mkdir(exist_ok=True)
+    settings["cliPluginsExtraDirs"] = [*settings.get("cliPluginsExtraDirs", []), str(own / "cli-plugins")]
+    if not (folder / ".docker").exists():
+        (folder / ".docker").mkdir()
+        (folder / ".docker/contexts").symlink_to(own / "contexts")
     (folder / ".docker/config.json").write_text(json.dumps(settings))
     return str(folder / ".docker")
 
@@ -189,7 +191,7 @@ def send(connection: http.client.HTTPConnection, path: str, body: object, header
 
 
 def wait(condition: Callable[[], bool], seconds: float = 120, every: float = 0.5) -> float:
-    """Return after how many seconds a condition holds, which is asked `every` so many. Raises AssertionError."""
+    """Return after how many seconds a condition holds, checked again after `every`. Raises AssertionError."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < seconds, f"not true within {seconds} seconds"

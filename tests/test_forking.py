@@ -44,7 +44,7 @@ FEWER = {
     "cluster": ["none"],
     "accelerator": ["cpu"],
     "ci": ["gitlab", "github"],
-    "kubernetes": ["no"],
+    "kubernetes": ["yes"],
 }
 GERMAN = {
     "project_name": "Name des Projekts",

@@ -81,6 +81,7 @@ def test_no_time_is_never() -> None:
         (True, ended(2), True, True),
         (True, ended(2), False, False),
         (True, ended(0), True, False),
+        (True, ended(0.01, code=8), True, True),
         (True, ended(0) | {"running": "2026-01-01"}, True, True),
         (True, ended(0) | {"running": "2026-01-01"}, False, False),
     ],
@@ -113,12 +114,12 @@ def test_a_failed_run_is_known_until_another_one_has_results(runner: Runner, mon
     assert not runner.state.failed(runner.settings.reports)
 
 
-def test_a_run_at_a_start_outlasts_a_service_that_is_not_up_yet(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = [8, 8, 0]
+@pytest.mark.parametrize(("codes", "left"), [([8, 9, 0], []), ([9] * 9, [9] * 5), ([3, 0], [0])])
+def test_a_run_at_a_start_outlasts_a_server_that_is_not_up_yet(runner: Runner, monkeypatch, codes, left) -> None:
     monkeypatch.setattr(runner, "_once", lambda: codes.pop(0))
     monkeypatch.setattr(schedule, "PAUSE", 0)
-    runner.run(schedule.AT_START)
-    assert codes == []
+    runner.start()
+    assert codes == left
 
 
 def test_people_see_the_last_version_that_has_results(runner: Runner) -> None:

@@ -30,7 +30,7 @@ from .settings import FromEnvironment, Settings, SettingsConfigDict, load
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PAUSE = 30  # seconds before a run is tried again
-AT_START = 3  # so often at least then: after a reboot, what it needs can start later than this
+NOT_UP, AT_START = {8, 9}, 3  # exit codes of a server that does not answer; retries then: it can start later than this
 LATE = 60  # seconds: what is later was missed
 SHOWN = 5  # seconds after which people see the first results of a version, also of a run by hand
 KEPT, LINES = 30, 10_000  # logs of runs, and the last lines of each
@@ -123,7 +123,7 @@ class Runner:
         self.process: subprocess.Popen | None = None
 
     def due(self) -> bool:
-        """Say whether to run now: there are no results yet, or a run was missed or interrupted."""
+        """Say whether to run now: there are no results yet, or a run was missed or interrupted, or met no server."""
         state, times = self.state.read(), trigger(self.schedule.run)
         if not (self.settings.reports / "run.json").exists() and not state.get("code"):
             return True
@@ -131,16 +131,23 @@ class Runner:
             return False
         started = datetime.fromisoformat(state["started"])
         missed = times.get_next_fire_time(started, started) if times else None
-        return "running" in state or bool(missed and missed < datetime.now().astimezone())
+        known = "running" in state or state.get("code") in NOT_UP
+        return known or bool(missed and missed < datetime.now().astimezone())
 
-    def run(self, retries: int = 0) -> None:
-        """Run the pipeline, again after a failure: so often, or more often if the settings say so."""
-        for attempt in range(max(retries, self.schedule.retries) + 1):
-            if attempt:
-                log.warning("trying again in %s seconds", PAUSE)
-                time.sleep(PAUSE)
-            if self._once() == 0:
+    def start(self) -> None:
+        """Run the pipeline if that is due, and outlast servers that start later, as after a reboot."""
+        if self.due():
+            self.run(AT_START)
+
+    def run(self, outlast: int = 0) -> None:
+        """Run the pipeline; retry a failure as the settings say, and a server that does not answer `outlast` times."""
+        failures = 0
+        while code := self._once():
+            failures += 1
+            if failures > max(self.schedule.retries, outlast if code in NOT_UP else 0):
                 return
+            log.warning("trying again in %s seconds", PAUSE)
+            time.sleep(PAUSE)
 
     def _once(self) -> int:
         started = datetime.now().astimezone()
@@ -203,7 +210,6 @@ def main() -> None:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     runner = Runner(schedule, settings)
     signal.signal(signal.SIGTERM, runner.stop)
-    due = runner.due()
     runner.state.write({**runner.state.read(), "since": datetime.now().astimezone().isoformat()})
     late = None if schedule.catch_up else LATE
     scheduler = BlockingScheduler(
@@ -214,8 +220,7 @@ def main() -> None:
         if times:
             scheduler.add_job(job, trigger(times))
     scheduler.add_job(runner.show, "interval", seconds=SHOWN, next_run_time=datetime.now(), executor="beside")
-    if due:
-        scheduler.add_job(runner.run, args=[AT_START])
+    scheduler.add_job(runner.start)
     scheduler.start()
 
 
