@@ -355,7 +355,10 @@ def same_as_compose(made: Manifests) -> Problems:
             "user": f"{own['runAsUser']}:{own['runAsGroup']}",
             "limits": container["resources"]["limits"],
         }
-        found["limits"] = {**found["limits"], "memory": found["limits"]["memory"].replace("Gi", "g")}
+        found["limits"] = {
+            **found["limits"],
+            "memory": re.sub("([GM])i", lambda unit: unit[1].lower(), found["limits"]["memory"]),
+        }
         there = {  # a variable without a value gets that of .env
             key: settings.get(key, "") if value is None else interpolated(value, settings)
             for key, value in (body.get("environment") or {}).items()

@@ -75,16 +75,16 @@ DEFECTS = {
         "no seccomp profile": Defect("confined", BASE, ", seccompProfile: {type: RuntimeDefault}", ""),
         "a folder of the node": Defect("confined", BASE, "emptyDir: {sizeLimit: 10Gi}", "hostPath: {path: /tmp}"),
         "the network of the node": Defect("confined", BASE, "shareProcessNamespace:", "hostNetwork:"),
-        "no limits": Defect("confined", BASE, ', limits: {cpu: "1", memory: 4Gi}', ""),
+        "no limits": Defect("confined", BASE, ", limits: {", ", more: {"),
         "a claim that is missing": Defect("connected", BASE, "claimName: data}", "claimName: date}"),
         "settings that are missing": Defect(
             "connected", BASE, "configMapRef: {name: settings}", "configMapRef: {name: s}"
         ),
         "a network for all": Defect("parted", BASE, "policyTypes: [Ingress, Egress]", "policyTypes: [Egress]"),
         "another setting": Defect("same_as_compose", "base/settings.env", "PIPELINE_SEED=0", "PIPELINE_SEED=1"),
-        "a setting too many": Defect("same_as_compose", "base/runtime.env", "TZ=UTC", "TZ=UTC\nMORE=1"),
+        "a setting too many": Defect("same_as_compose", "base/runtime.env", "FORMAT=json", "FORMAT=json\nMORE=1"),
         "another time": Defect("same_as_compose", BASE, '"0 3 * * *"', '"0 4 * * *"'),
-        "another limit": Defect("same_as_compose", BASE, "memory: 4Gi", "memory: 8Gi"),
+        "another limit": Defect("same_as_compose", BASE, 'limits: {cpu: "', 'limits: {cpu: "1'),
     },
     "postgres": {
         "a root that can be written": Defect("confined", DATABASE, "readOnlyRootFilesystem: true", "privileged: false"),
