@@ -187,7 +187,8 @@ def network(engine, tmp_path_factory) -> Iterator[Network]:
     sources = run(folder, *inside, "grep", "-rhE", "^(deb|URIs:) ", "/etc/apt")
     archives = {each.rpartition("/")[2]: each for each in re.findall(r"https?://[^ \n]*[^ \n/]", sources)}
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), index_of(folder, archives, served)) as index:
-        index.socket = trust.wrap_socket(index.socket, server_side=True)
+        # each handshake in its own thread: a client that only connects keeps nobody waiting
+        index.socket = trust.wrap_socket(index.socket, server_side=True, do_handshake_on_connect=False)
         with http.server.ThreadingHTTPServer(("0.0.0.0", 0), proxy_to(index.server_port, asked)) as proxy:
             for server in (index, proxy):
                 threading.Thread(target=server.serve_forever, daemon=True).start()
