@@ -72,5 +72,5 @@ def test_a_local_option_looks_at_no_other_and_no_other_at_it(hashes, bake) -> No
                 assert all(name.startswith(tuple(files)) for name in touched_here), (row, touched_here)
                 for name in different:
                     old, new = here[name].decode().splitlines(), there[name].decode().splitlines()
-                    effects[name].add((tuple(set(old) - set(new)), tuple(set(new) - set(old))))
+                    effects[name].add((frozenset(old) - set(new), frozenset(new) - set(old)))
             assert all(len(each) == 1 for each in effects.values()), effects
