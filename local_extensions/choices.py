@@ -24,13 +24,10 @@ FACTS = {
     if "choice.yaml" in files
 }
 
-SERVICES = {
-    choice: [
-        *dict.fromkeys(re.findall(r"(?m)^  (\w+):", "".join(files[name].read_text(encoding="utf-8") for name in there)))
-    ]
-    for choice, files in FOLDERS.items()
-    if (there := [name for name in ("compose.yaml", "production.yaml") if name in files])
-}
+SERVICES = dict[tuple[str, str], list[str]]()
+for choice, files in FOLDERS.items():
+    both = [files[name].read_text(encoding="utf-8") for name in ("compose.yaml", "production.yaml") if name in files]
+    SERVICES[choice] = [*dict.fromkeys(re.findall(r"(?m)^  (\w+):", "".join(both)))]
 
 
 def chosen(answers: dict) -> list[tuple[str, str]]:
@@ -61,7 +58,7 @@ def networks(answers: dict, service: str = "", *, production: bool = False) -> l
     the proxy uses what it serves.
     """
     lab = [] if production else ["lab"]
-    there = {*lab, "process", *(each for choice in chosen(answers) for each in SERVICES.get(choice, []))}
+    there = {*lab, "process", *(each for choice in chosen(answers) for each in SERVICES[choice])}
     found = dict[str, None]()
     for server in brought(answers, "service"):
         for user in (*lab, *server["before"], *server.get("also", [])):
@@ -75,7 +72,7 @@ def networks(answers: dict, service: str = "", *, production: bool = False) -> l
 def served(answers: dict) -> list[str]:
     """Return the services that people reach through the proxy of production."""
     routed = (choice for choice in chosen(answers) if "Caddyfile" in FOLDERS[choice])
-    return [service for choice in routed for service in SERVICES.get(choice, [])]
+    return [service for choice in routed for service in SERVICES[choice]]
 
 
 def direct(answers: dict) -> str:

@@ -211,11 +211,9 @@ def storage_keys_are_given_to_readers(baked: Baked) -> Problems:
     """
     for file, readers in READERS.items():
         services = parsed(baked.files[file])["services"]
-        servers = {name for body in services.values() for name in body.get("depends_on") or () if name != "roles"}
-        servers |= {name for name, body in services.items() if "proxy" in body.get("networks", ())} - {
-            "proxy",
-            "status",
-        }
+        servers = {name for body in services.values() for name in body.get("depends_on") or ()}
+        servers |= {name for name, body in services.items() if "proxy" in body.get("networks", ())}
+        servers -= {"proxy", "roles", "status"}  # which no service asks by a name
         for service, body in services.items():
             variables = body.get("environment") or {}
             has = STORAGE & {*variables}
